@@ -1,0 +1,315 @@
+"""Commands around a change: ``plan``, ``apply``, ``journal list``, ``router trust``."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from wifimgr.cli import common, output
+from wifimgr.errors import ConfigError, visible
+from wifimgr.model import Change, Outcome, Result
+
+if TYPE_CHECKING:
+    from wifimgr.inventory import Inventory
+    from wifimgr.push.plan import Plan
+    from wifimgr.ssh import HostKey, KnownHosts, Target
+
+CHANGES_PRESENT = 5
+SOME_FAILED = 3
+REFUSED = 4
+INTERRUPTED = 130
+
+Name = Annotated[str, typer.Argument(metavar="PLAYBOOK", help="A playbook's name, or the path of its file.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for the journal.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    journal = common.noun(app, "journal", "What was changed, when, why, and with which result.")
+    router = common.noun(app, "router", "Routers: access points, gateways, mesh nodes.")
+    common.command(app, "plan")(plan)
+    common.command(app, "apply")(apply)
+    common.command(journal, "list")(list_journal)
+    common.command(router, "trust")(trust)
+
+
+# ---------------------------------------------------------------- plan
+
+
+def plan(
+    run: common.Run,
+    playbook: Name,
+    select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
+    form: common.Output = None,
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 5 when there is something to do.")] = False,
+) -> None:
+    """Show what a playbook would change on which router. Nothing is changed."""
+    made, _, _ = _plan(run, playbook, select)
+    if form:
+        output.show(_plan_rows(made), "router", ("router", "result", "paths", "why"), form)
+    else:
+        _print_plan(made)
+    code = _code(made.outcomes)
+    raise typer.Exit(CHANGES_PRESENT if exit_code and made.to_do and not code else code)
+
+
+def _plan(run: common.Run, playbook: str, select: Sequence[str]) -> tuple[Plan, Inventory, KnownHosts]:
+    from wifimgr.inventory import load
+    from wifimgr.push.plan import choose, make_plan
+    from wifimgr.push.playbook import load as load_playbook
+    from wifimgr.ssh import KnownHosts
+
+    folder = run.folder()
+    inventory = load(folder)
+    wanted = load_playbook(folder, playbook)
+    known_hosts = KnownHosts(folder / "inventory/known_hosts")
+    routers = choose(inventory, wanted, select)
+    run.detail(f"reading {_routers(len(routers))}")
+    return make_plan(inventory, known_hosts, wanted, routers), inventory, known_hosts
+
+
+def _plan_rows(made: Plan) -> list[dict[str, Any]]:
+    planned = [
+        {
+            "router": change.router,
+            "result": "to change" if change.paths else str(Result.ALREADY_RIGHT),
+            "paths": [f"/{path.path}" for path in change.paths],
+            "why": "",
+            "diff": [line for path in change.paths for line in path.diff],
+        }
+        for change in made.changes
+    ]
+    others = [
+        {"router": outcome.router, "result": str(outcome.result), "paths": [], "why": outcome.why, "diff": []}
+        for outcome in made.outcomes
+    ]
+    return planned + others
+
+
+def _print_plan(made: Plan) -> None:
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False, soft_wrap=True)
+    console.print(Text(f"{made.playbook.file.name}: {made.playbook.file.about}\n", style="bold"))
+    for names, diff in _same_diffs(made.to_do):
+        console.print(Text(_together(names), style="bold cyan"))
+        for line in diff:
+            console.print(Text(line, style=output.diff_style(line)))
+        console.print()
+    for outcome in made.outcomes:
+        console.print(Text(_outcome_line(outcome), style="yellow"))
+    console.print(Text(_summary(made), style="bold"))
+
+
+def _same_diffs(changes: Iterable[Change]) -> list[tuple[list[str], tuple[str, ...]]]:
+    """Routers with the same diff stand together, in the order of the first of them."""
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for change in changes:
+        diff = tuple(line for path in change.paths for line in path.diff)
+        groups.setdefault(diff, []).append(change.router)
+    return [(names, diff) for diff, names in groups.items()]
+
+
+def _together(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names)}  (the same for all {len(names)})"
+
+
+def _summary(made: Plan) -> str:
+    counts = {"to change": len(made.to_do), "already right": len(made.already_right)}
+    for outcome in made.outcomes:
+        counts[outcome.result] = counts.get(outcome.result, 0) + 1
+    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
+    return told if made.to_do else f"nothing to do: {told}"
+
+
+def _warnings(made: Plan, inventory: Inventory) -> list[str]:
+    """What a person should know before saying yes."""
+    places = len({inventory.routers[change.router].site for change in made.to_do})
+    lines = [f"{_routers(len(made.to_do))} at {places} {'place' if places == 1 else 'places'} would be changed."]
+    for what, seconds in made.playbook.file.interrupts.items():
+        lines.append(f"People there would be without {what} for about {seconds:g} s.")
+    within = inventory.network.push.confirm_within
+    lines.append(f"A router that cannot be confirmed within {within:g} s goes back to its old files by itself.")
+    secret = [change.router for change in made.to_do if change.secret]
+    if secret:
+        lines.append(
+            f"A secret changes on {_routers(len(secret))}: once confirmed, no copy of the old files stays there."
+        )
+    return lines
+
+
+def _routers(number: int) -> str:
+    return f"{number} router" if number == 1 else f"{number} routers"
+
+
+# ---------------------------------------------------------------- apply
+
+
+def apply(
+    run: common.Run,
+    playbook: Name,
+    select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
+    form: common.Output = None,
+    yes: Yes = False,
+    why: Why = "",
+) -> None:
+    """Make the changes of a playbook; a router that cannot be confirmed goes back by itself."""
+    from wifimgr.push.apply import Pusher
+    from wifimgr.push.fleet import push_all
+    from wifimgr.settings import make_state_dir
+    from wifimgr.store import Store
+
+    if not (yes or _terminal()):
+        hint = "look at 'wifimgr plan' first, then say --yes"
+        raise ConfigError("need-terminal", "somebody has to say yes, and there is no terminal to ask on", hint=hint)
+    made, inventory, known_hosts = _plan(run, playbook, select)
+    if not form:
+        _print_plan(made)
+    outcomes = [*made.outcomes, *(Outcome(name, Result.ALREADY_RIGHT) for name in made.already_right)]
+    stop = threading.Event()
+    if made.to_do:
+        for line in _warnings(made, inventory):
+            run.say(line)
+        if not (yes or typer.confirm("Change them?", err=True)):
+            run.say("nothing was changed")
+            raise typer.Exit(1)
+        store = Store(make_state_dir(inventory.network.folder))
+        pusher = Pusher(
+            inventory, known_hosts, store, made.playbook, why, stop, lambda name, text: run.detail(f"{name}: {text}")
+        )
+        outcomes += push_all(pusher, made.to_do, lambda outcome: run.say(_outcome_line(outcome)))
+        store.close()
+    _recap(run, outcomes, form, told=bool(made.to_do))
+    raise typer.Exit(INTERRUPTED if stop.is_set() else _code(outcomes))
+
+
+def _recap(run: common.Run, outcomes: Sequence[Outcome], form: output.Form | None, *, told: bool) -> None:
+    if form or not sys.stdout.isatty():
+        rows = [
+            {"router": each.router, "result": str(each.result), "why": each.why, "next": each.hint, "id": each.error_id}
+            for each in outcomes
+        ]
+        output.show(rows, "outcome", ("router", "result", "why", "next"), form)
+    if told:
+        counts: dict[str, int] = {}
+        for outcome in outcomes:
+            counts[outcome.result] = counts.get(outcome.result, 0) + 1
+        run.say(", ".join(f"{number} {what}" for what, number in counts.items()))
+
+
+def _outcome_line(outcome: Outcome) -> str:
+    text = f"{outcome.router}: {outcome.result}"
+    text = f"{text}: {outcome.why}" if outcome.why else text
+    text = f"{text}; {outcome.hint}" if outcome.hint else text
+    return visible(f"{text} [{outcome.error_id}]" if outcome.error_id else text)
+
+
+_BAD = (Result.FAILED, Result.ROLLED_BACK, Result.UNREACHABLE)
+
+
+def _code(outcomes: Iterable[Outcome]) -> int:
+    results = {outcome.result for outcome in outcomes}
+    if results & set(_BAD):
+        return SOME_FAILED
+    return REFUSED if Result.REFUSED in results else 0
+
+
+def _terminal() -> bool:
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+# ---------------------------------------------------------------- journal
+
+
+def list_journal(
+    run: common.Run,
+    form: common.Output = None,
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many entries, newest first.")] = 50,
+) -> None:
+    """List what was changed, newest first."""
+    from wifimgr.settings import make_state_dir
+    from wifimgr.store import Store
+
+    store = Store(make_state_dir(run.folder()))
+    rows = [
+        {
+            "when": f"{entry.began.astimezone():%Y-%m-%d %H:%M:%S}",
+            "router": entry.router,
+            "result": entry.result,
+            "what": entry.what,
+            "why": entry.why,
+            "detail": entry.detail,
+            "transaction": entry.transaction,
+        }
+        for entry in store.entries(limit)
+    ]
+    store.close()
+    output.show(rows, "entry", ("when", "router", "result", "what", "why", "detail"), form)
+
+
+# ---------------------------------------------------------------- router trust
+
+
+def trust(
+    run: common.Run,
+    names: Annotated[list[str] | None, typer.Argument(metavar="[ROUTER]...", help="Routers by name.")] = None,
+    select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
+    yes: Yes = False,
+    replace: Annotated[bool, typer.Option("--replace", help="Also where another key is trusted now.")] = False,
+) -> None:
+    """Look at the host keys of routers and trust them, after asking."""
+    from wifimgr.inventory import load
+    from wifimgr.inventory import select as choose
+    from wifimgr.ssh import KnownHosts, target_of
+
+    selectors = [*(f"name={name}" for name in names or ()), *select]
+    if not selectors:
+        raise ConfigError("nothing-selected", "no router is named", hint="name one, or use -s")
+    if not (yes or _terminal()):
+        hint = "compare the fingerprints and say --yes"
+        raise ConfigError("need-terminal", "somebody has to say yes, and there is no terminal to ask on", hint=hint)
+    folder = run.folder()
+    inventory = load(folder)
+    known_hosts = KnownHosts(folder / "inventory/known_hosts")
+    targets = [target_of(inventory.network, known_hosts, router) for router in choose(inventory, selectors)]
+    codes = {_trust_one(run, known_hosts, target, yes=yes, replace=replace) for target in targets}
+    raise typer.Exit(max(codes))
+
+
+def _trust_one(run: common.Run, known_hosts: KnownHosts, target: Target, *, yes: bool, replace: bool) -> int:
+    from wifimgr.errors import RouterError
+    from wifimgr.ssh import Deadline, scan_host_key
+
+    try:
+        key = scan_host_key(target, Deadline(10.0))
+    except RouterError as error:
+        print(f"error: {error.line()}", file=sys.stderr)
+        return error.exit_code
+    if key in target.keys:
+        run.say(f"{target.name}: {key.fingerprint} is trusted already")
+        return 0
+    if target.keys and not replace:
+        trusted = ", ".join(known.fingerprint for known in target.keys)
+        print(
+            f"error: {target.describe()}: HOST KEY CHANGED: it shows {key.fingerprint}, trusted is {trusted}; "
+            "if the router was reset or replaced, say --replace [host-key-changed]",
+            file=sys.stderr,
+        )
+        return REFUSED
+    return _pin(run, known_hosts, target, key, yes=yes)
+
+
+def _pin(run: common.Run, known_hosts: KnownHosts, target: Target, key: HostKey, *, yes: bool) -> int:
+    run.say(f"{target.describe()} shows {key.type} {key.fingerprint}")
+    if not (yes or typer.confirm("Is that the router's own key?", err=True)):
+        run.say(f"{target.name}: not trusted")
+        return 1
+    known_hosts.trust(target.name, key)
+    run.say(f"{target.name}: trusted, written to inventory/known_hosts")
+    return 0

@@ -1,0 +1,106 @@
+"""What all commands share: the options that every command takes, and how a command is registered."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from wifimgr.cli.output import Form
+from wifimgr.errors import visible
+
+NetworkFolder = Annotated[
+    Path | None,
+    typer.Option("--network", metavar="DIR", help="The network folder; default: found from here upwards."),
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only data and errors.")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="Print more about what is done.")]
+Select = Annotated[
+    list[str],
+    typer.Option(
+        "--select",
+        "-s",
+        metavar="SELECTOR",
+        help="Which routers: a name, a site, or terms like 'role=gateway site=jz-*'. Several: any of them.",
+    ),
+]
+Output = Annotated[
+    Form | None,
+    typer.Option("--output", "-o", help="The form of the output; default: table on a terminal, else tsv."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of the program: where the network is, and how much to tell on stderr."""
+
+    network: Path | None = None
+    quiet: bool = False
+    verbose: bool = False
+
+    def folder(self) -> Path:
+        """The network folder. Raises ConfigError ``no-network``."""
+        from wifimgr.settings import find_network
+
+        folder = find_network(self.network)
+        self.detail(f"network folder: {folder}")
+        return folder
+
+    def say(self, text: str) -> None:
+        """Tell a person something; never data."""
+        if not self.quiet:
+            print(visible(text), file=sys.stderr)
+
+    def detail(self, text: str) -> None:
+        """Tell a person more, when asked to with ``-v``."""
+        if self.verbose:
+            self.say(text)
+
+
+def command(app: typer.Typer, name: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Register a command. Its first parameter is the :class:`Run`, the others are its arguments and options.
+
+    ``--network``, ``-q`` and ``-v`` come by themselves. They may stand before the command or after it; of two
+    network folders the one after it wins.
+    """
+
+    def register(function: Callable[..., None]) -> Callable[..., None]:
+        own = list(inspect.signature(function, eval_str=True).parameters.values())[1:]
+        context, *shared = inspect.signature(_every_command, eval_str=True).parameters.values()
+
+        def call(ctx: typer.Context, **options: Any) -> None:
+            given: Run = ctx.find_root().obj
+            run = Run(
+                options.pop("network") or given.network,
+                quiet=options.pop("quiet") or given.quiet,
+                verbose=options.pop("verbose") or given.verbose,
+            )
+            function(run, **options)
+
+        call.__doc__ = function.__doc__
+        call.__signature__ = inspect.Signature([context, *own, *shared])  # type: ignore[attr-defined]
+        app.command(name)(call)
+        return function
+
+    return register
+
+
+def _every_command(
+    ctx: typer.Context, network: NetworkFolder = None, quiet: Quiet = False, verbose: Verbose = False
+) -> None:
+    """The parameters that every command has."""
+
+
+def noun(app: typer.Typer, name: str, help: str) -> typer.Typer:
+    """The group of commands about one noun (``router list``, ``router trust``); several files may add to it."""
+    for known in app.registered_groups:
+        if known.name == name and known.typer_instance:
+            return known.typer_instance
+    group = typer.Typer(help=help, no_args_is_help=True)
+    app.add_typer(group, name=name)
+    return group

@@ -1,0 +1,114 @@
+"""How rows are printed: a table for people, TSV for pipes, JSON or YAML for programs. Data goes to stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from enum import StrEnum
+from typing import Any
+
+from wifimgr.errors import visible
+
+SCHEMA_VERSION = 1
+"""Of the JSON and YAML documents; grows when a key changes its meaning or goes."""
+
+Row = Mapping[str, Any]
+
+
+class Form(StrEnum):
+    """A form of the output."""
+
+    TABLE = "table"
+    TSV = "tsv"
+    JSON = "json"
+    YAML = "yaml"
+
+
+def cell(value: object) -> str:
+    """One value as text on one line; commas between the items of a list, nothing for None."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return ",".join(f"{cell(key)}={cell(item)}" for key, item in value.items())
+    if isinstance(value, list | tuple):
+        return ",".join(map(cell, value))
+    return visible(f"{value:g}" if isinstance(value, float) else str(value))
+
+
+def show(rows: Sequence[Row], noun: str, columns: Sequence[str], form: Form | None = None) -> None:
+    """Print rows on stdout. JSON and YAML hold every key of a row, table and TSV the given columns.
+
+    Without a form it is a table on a terminal, else TSV.
+    """
+    chosen = form or (Form.TABLE if sys.stdout.isatty() else Form.TSV)
+    _PRINTERS[chosen](rows, noun, columns)
+
+
+def _table(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
+    for column in columns:
+        table.add_column(Text(column), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(cell(row.get(column))) for column in columns))
+    console = Console(highlight=False)
+    if not console.is_terminal:  # no terminal, no width: nothing is folded or cut
+        console.width = console.measure(table, options=console.options.update(max_width=1 << 20)).maximum
+    console.print(table)
+
+
+def _tsv(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
+    print("\t".join(columns))
+    for row in rows:
+        print("\t".join(cell(row.get(column)) for column in columns))
+
+
+def _document(rows: Sequence[Row], noun: str) -> dict[str, Any]:
+    return {
+        "schema_version": SCHEMA_VERSION,
+        f"{noun}s": [{key: _plain(row[key]) for key in row} for row in rows],
+    }
+
+
+def _plain(value: object) -> object:
+    """Only what JSON knows; anything else shows itself as text, so a secret is ``***``."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    return str(value)
+
+
+def _json(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
+    print(json.dumps(_document(rows, noun), indent=2, ensure_ascii=False))
+
+
+def _yaml(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
+    import yaml
+
+    print(yaml.safe_dump(_document(rows, noun), allow_unicode=True, sort_keys=False), end="")
+
+
+_PRINTERS: Mapping[Form, Callable[[Sequence[Row], str, Sequence[str]], None]] = {
+    Form.TABLE: _table,
+    Form.TSV: _tsv,
+    Form.JSON: _json,
+    Form.YAML: _yaml,
+}
+
+
+_DIFF_STYLES = {"+++": "dim", "---": "dim", "@@": "dim", "+": "green", "-": "red"}
+
+
+def diff_style(line: str) -> str:
+    """How a line of a diff looks on a terminal, as a style of Rich."""
+    return next((style for start, style in _DIFF_STYLES.items() if line.startswith(start)), "")

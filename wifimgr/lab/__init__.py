@@ -1,0 +1,85 @@
+"""Simulated routers on loopback: the demo's network and the base of many tests. No root, only Python and /bin/sh.
+
+Each router speaks real SSH and runs the real router-side script in a real shell on its own directory tree. The lab
+knows nothing of playbooks, plans or pushes, so that it can be the judge of them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from pathlib import Path
+from types import TracebackType
+
+from wifimgr.lab.router import SimulatedRouter
+from wifimgr.lab.sshd import Key, make_key
+from wifimgr.model import Router
+
+__all__ = ["Lab", "SimulatedRouter", "make_key"]
+
+
+class Lab:
+    """One simulated router per inventory entry. A context manager: everything is stopped and removed at its end.
+
+    ``folder`` must not exist yet. ``key_file`` is the private key that every router lets in.
+    """
+
+    def __init__(self, folder: Path, routers: Iterable[Router]) -> None:
+        self.folder = folder
+        self._wanted = tuple(routers)
+        self.routers: dict[str, SimulatedRouter] = {}
+        self.key_file = folder / "id_ed25519"
+
+    def __enter__(self) -> Lab:
+        self.folder.mkdir(parents=True)
+        user_key, text = make_key()
+        self.key_file.touch(mode=0o600)
+        self.key_file.write_text(text, encoding="ascii")
+        tools = self._lay_out_tools()
+        try:
+            with ThreadPoolExecutor(8) as pool:
+                started = pool.map(lambda router: self._start(router, tools, user_key), self._wanted)
+                self.routers = {router.name: router for router in started}
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for router in self.routers.values():
+            router.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self, router: Router, tools: Path, user_key: Key) -> SimulatedRouter:
+        root = self.folder / "routers" / router.name
+        root.mkdir(parents=True)
+        return SimulatedRouter(router.name, root, tools, user_key, make_key()[0], gluon=router.platform == "gluon")
+
+    def _lay_out_tools(self) -> Path:
+        """The stand-ins, executable, in a folder that comes first in every router's PATH."""
+        tools = self.folder / "tools"
+        tools.mkdir()
+        for source in (files("wifimgr.lab") / "standins").iterdir():
+            self._put_tool(tools / source.name, source.read_text(encoding="utf-8"))
+        if not shutil.which("flock"):
+            text = (files("wifimgr.lab") / "flock.py").read_text(encoding="utf-8")
+            self._put_tool(tools / "flock", f"#!{sys.executable}\n{text}")
+        return tools
+
+    def _put_tool(self, path: Path, text: str) -> None:
+        path.write_text(text, encoding="utf-8")
+        path.chmod(0o755)
+
+    def endpoints(self) -> dict[str, dict[str, str]]:
+        """Where each router is really reached: name to service to ``address:port``."""
+        return {name: {"ssh": f"127.0.0.1:{router.port}"} for name, router in self.routers.items()}
+
+    def known_hosts(self) -> str:
+        """The host keys of all routers, in the form of inventory/known_hosts."""
+        keys = {name: router.host_key for name, router in self.routers.items()}
+        return "".join(f"{name} {key.get_name()} {key.get_base64()}\n" for name, key in keys.items())

@@ -1,0 +1,156 @@
+"""One simulated router: a directory tree for flash, stand-ins for OpenWrt's tools, a real shell, a real SSH server."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import threading
+import time
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import Literal
+
+from wifimgr.errors import LabError
+from wifimgr.lab.sshd import Key, Link, Shell, SshServer
+
+Fault = Literal["", "lockout", "lockout-login", "power-cut", "hang"]
+BOOT_SECONDS = 0.5
+WATCH_SECONDS = 0.02
+
+
+class SimulatedRouter:
+    """A router of the lab. ``root`` is its directory tree; its flash is everything there but ``tmp``."""
+
+    def __init__(
+        self,
+        name: str,
+        root: Path,
+        tools: Path,
+        user_key: Key,
+        host_key: Key,
+        gluon: bool = False,
+    ) -> None:
+        self.name, self.root, self.host_key = name, root, host_key
+        self._control = root / "lab"
+        self.flash_at_boot: dict[str, bytes] = {}
+        """What was on flash when the network came up after the last boot."""
+        self._lay_out(gluon)
+        self.link = Link(self._control)
+        self._shell = Shell(root, f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin")
+        self._boot_scripts()
+        self._server = SshServer(self._shell, host_key, user_key, self.link)
+
+    @property
+    def port(self) -> int:
+        """The SSH port on 127.0.0.1."""
+        return self._server.port
+
+    def _lay_out(self, gluon: bool) -> None:
+        with as_file(files("wifimgr.lab") / "rootfs") as rootfs:
+            shutil.copytree(rootfs, self.root, dirs_exist_ok=True)
+        for folder in ("etc/init.d", "etc/rc.d", "lib/upgrade/keep.d", "tmp/run", "lab"):
+            (self.root / folder).mkdir(parents=True, exist_ok=True)
+        (self.root / "var").symlink_to("tmp")
+        if gluon:
+            (self.root / "lib/gluon").mkdir(parents=True)
+            (self.root / "lib/gluon/gluon-version").write_text("v2023.2.4\n", encoding="ascii")
+
+    # ------------------------------------------------------------ power
+
+    def power_cut(self) -> None:
+        """The power goes: every process dies where it stands, RAM is empty, flash stays as it is."""
+        self.link.powered = False
+        self._server.drop()
+        self._shell.kill_all()
+        self._control.joinpath("link").unlink(missing_ok=True)
+        shutil.rmtree(self.root / "tmp")
+        (self.root / "tmp/run").mkdir(parents=True)
+
+    def boot(self) -> None:
+        """The power is back: runs the start scripts in order, then the network comes up."""
+        self._boot_scripts()
+        self.flash_at_boot = self.flash()
+        self.link.powered = True
+
+    def _boot_scripts(self) -> None:
+        scripts = sorted(self.root.joinpath("etc/rc.d").glob("S*"))
+        for script in [*(str(path) for path in scripts), "reload_config"]:
+            self.run([script, "boot"])
+
+    def run(self, command: list[str]) -> None:
+        """Runs a command on the router, as its init does; raises LabError when it cannot be run."""
+        try:
+            process = self._shell.start(command, {})
+            process.communicate(timeout=30)
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise LabError("lab-failed", f"{command[0]}: {error}", where=self.name) from None
+
+    def stop(self) -> None:
+        """Ends everything that belongs to this router."""
+        self._server.stop()
+        self._shell.kill_all()
+
+    # ------------------------------------------------------------ misbehaviour
+
+    def misbehave(self, fault: Fault, *, late: float = 0.0, hidden: bool = False) -> None:
+        """From now on any other files than those it has now make the router misbehave, ``late`` seconds after a reload.
+
+        ``lockout``: no new connection gets an answer. ``lockout-login``: the same, after one more login.
+        ``power-cut``: the power goes and comes back. ``hang``: reload_config never returns. ``hidden``: nothing on the
+        router shows that the reload has not taken effect yet.
+        """
+        listing = subprocess.run(
+            ["/bin/sh", "-c", "md5sum ./*"],
+            cwd=self.root / "etc/config",
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        self._write("good", listing.stdout)
+        self._write("delay", f"{late:g}")
+        self._write("fault", fault)
+        if hidden:
+            self._write("hidden", "")
+        if fault == "power-cut":
+            threading.Thread(target=self._cut_when_told, daemon=True).start()
+
+    def _write(self, name: str, text: str) -> None:
+        self._control.joinpath(name).write_text(text, encoding="utf-8")
+
+    def _cut_when_told(self) -> None:
+        sign = self._control / "cut"
+        while not sign.exists():
+            time.sleep(WATCH_SECONDS)
+        sign.unlink()
+        self.power_cut()
+        time.sleep(BOOT_SECONDS)
+        self.boot()
+
+    def fill_flash(self) -> None:
+        """From now on no file can grow: what a full flash looks like to a script."""
+        self._shell.file_limit = 0
+
+    def change_host_key(self, key: Key) -> None:
+        """The router shows another host key from now on."""
+        self._server.change_host_key(key)
+
+    # ------------------------------------------------------------ what a test wants to see
+
+    def read(self, path: str) -> bytes:
+        """The bytes of a file of the router, by its path on the router."""
+        return self.root.joinpath(path.lstrip("/")).read_bytes()
+
+    def flash(self) -> dict[str, bytes]:
+        """Every file on flash but wifimgr's own state: path on the router to bytes."""
+        own = ("etc/wifimgr", "etc/init.d/wifimgr", "etc/rc.d/S09wifimgr", "tmp", "var", "lab")
+        found = {}
+        for path in sorted(self.root.rglob("*")):
+            inside = path.relative_to(self.root).as_posix()
+            if path.is_file() and not inside.startswith(own):
+                found[inside] = path.read_bytes()
+        return found
+
+    def inodes(self) -> dict[str, tuple[int, int, int]]:
+        """Path to (inode, mtime, ctime in nanoseconds) of the whole tree, RAM included."""
+        stats = ((path, path.lstat()) for path in [self.root, *self.root.rglob("*")])
+        return {str(path): (stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns) for path, stat in stats}

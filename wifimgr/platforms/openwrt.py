@@ -1,0 +1,217 @@
+"""OpenWrt 21.02 and later: UCI files and plain files on a flash overlay, daemons that reload by themselves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from wifimgr.errors import ConfigError, Refused, RouterError
+from wifimgr.model import PathChange, Touched, Value
+from wifimgr.platforms import diff
+from wifimgr.platforms.edits import Edit, FileEdit, UciEdit
+from wifimgr.settings import Secret, looks_secret
+from wifimgr.uci import Document, Section, UciError
+
+GLUON_MARK = "lib/gluon/gluon-version"
+IDENTITY = (GLUON_MARK,)
+"""Files that tell whether a router is what the inventory says."""
+
+CONNECTIVITY = {f"etc/config/{package}" for package in ("network", "wireless", "firewall", "dropbear")}
+"""A mistake in one of these can cut our way to the router."""
+
+NEW_CONFIG_MODE = "600"
+NEW_FILE_MODE = "644"
+
+Facts = Mapping[str, bytes | None]
+"""What was read from a router: path without leading slash to bytes, None where there is no such file."""
+
+
+def carries(edit: Edit) -> bool:
+    """Whether this kind of edit can be made on the platform."""
+    return isinstance(edit, UciEdit | FileEdit)
+
+
+def paths(edits: Iterable[Edit]) -> tuple[str, ...]:
+    """The files that must be read before the edits can be made."""
+    return tuple(sorted({_path(edit) for edit in edits}))
+
+
+def check_identity(router: str, facts: Facts) -> None:
+    """Raises Refused (``wrong-platform``) when the router is none of this platform."""
+    if facts.get(GLUON_MARK) is not None:
+        raise Refused(
+            "wrong-platform",
+            "it runs Gluon, whose upgrades rewrite plain OpenWrt settings",
+            where=router,
+            hint="set 'platform: gluon' in its site file",
+        )
+
+
+def touches_connectivity(changes: Iterable[PathChange]) -> bool:
+    """Whether a mistake in the changed files can cut our way to the router."""
+    return any(change.path in CONNECTIVITY or change.path.startswith("etc/dropbear/") for change in changes)
+
+
+def is_hidden(option: str) -> bool:
+    """Whether an option of this name holds a secret that no diff may show."""
+    name = option.lower()
+    return (looks_secret(name) or name.endswith(("pass", "pin"))) and not name.endswith("auth")
+
+
+def render(router: str, edits: Sequence[Edit], facts: Facts) -> tuple[tuple[PathChange, ...], tuple[Touched, ...]]:
+    """Makes the edits on what was read. Returns the files that differ, and everything that is wished.
+
+    Raises ConfigError (``bad-wish``) for a wish that does not fit the router, RouterError (``bad-uci``) for a file of
+    the router that cannot be understood.
+    """
+    by_path: dict[str, list[Edit]] = defaultdict(list)
+    for edit in edits:
+        by_path[_path(edit)].append(edit)
+    changes, touched = [], []
+    for path, wished in sorted(by_path.items()):
+        change, wishes = _render_path(router, path, wished, facts[path])
+        touched += wishes
+        if change.before != change.after:
+            changes.append(change)
+    return tuple(changes), tuple(touched)
+
+
+def _path(edit: Edit) -> str:
+    return f"etc/config/{edit.package}" if isinstance(edit, UciEdit) else edit.path.lstrip("/")
+
+
+def _render_path(
+    router: str, path: str, edits: Sequence[Edit], before: bytes | None
+) -> tuple[PathChange, list[Touched]]:
+    uci = [edit for edit in edits if isinstance(edit, UciEdit)]
+    if uci:
+        return _render_uci(router, path, uci, before)
+    edit = edits[-1]
+    assert isinstance(edit, FileEdit)
+    return _render_file(path, edit, before)
+
+
+def _render_file(path: str, edit: FileEdit, before: bytes | None) -> tuple[PathChange, list[Touched]]:
+    after = None if edit.content is None else _plain(edit.content).encode()
+    old, new = (None if raw is None else _text(raw) for raw in (before, after))
+    if isinstance(edit.content, Secret):  # a text made with a secret is one as a whole
+        shown = diff.unified(path, old and diff.MASK, diff.NEW_MASK) if old != new else ()
+    else:
+        shown = diff.unified(path, old, new)
+    mode = edit.mode or ("" if before is not None else NEW_FILE_MODE)
+    secret = isinstance(edit.content, Secret) and before is not None and old != new
+    change = PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=secret)
+    return change, [Touched(f"/{path}", old, new)]
+
+
+def _render_uci(
+    router: str, path: str, edits: Sequence[UciEdit], before: bytes | None
+) -> tuple[PathChange, list[Touched]]:
+    old = "" if before is None else _text(before)
+    try:
+        document = Document.parse(old)
+    except UciError as error:
+        hint = "repair the file on the router first; nothing was changed"
+        where = f"{router}:/{path}:{error.line}"
+        raise RouterError(
+            "bad-uci", f"this UCI file cannot be understood: {error.what}", where=where, hint=hint
+        ) from None
+    touched = [wish for edit in edits for wish in _edit_uci(document, edit)]
+    new = document.render()
+    after = before if new == old else new.encode("utf-8", "surrogateescape")
+    if after == before:
+        return PathChange(path=path, before=before, after=after), touched
+    secrets = {_plain(value) for edit in edits for value in edit.set.values() if isinstance(value, Secret)}
+    parsed = Document.parse(old), Document.parse(new)
+    hidden = tuple(_hidden(each, secrets) for each in parsed)
+    lost = bool(hidden[0] - hidden[1])
+    masked = [_masked(each, hidden[0], secrets) for each in parsed]
+    shown = diff.unified(path, None if before is None else masked[0], masked[1])
+    mode = "" if before is not None else NEW_CONFIG_MODE
+    return PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=lost), touched
+
+
+def _edit_uci(document: Document, edit: UciEdit) -> list[Touched]:
+    """Makes one edit; returns what it wishes, with what was there before."""
+    found = _find(document, edit)
+    if edit.absent:
+        touched = [Touched(f"{edit.package}.{section.ref}", section.type, None) for section in found]
+        for section in reversed(found):
+            document.remove(section)
+        return touched or [Touched(f"{edit.package}.{edit.name or edit.type}", None, None)]
+    try:
+        targets = found or [_add(document, edit)]
+        return [wish for section in targets for wish in _set_options(document, edit, section, new=not found)]
+    except ValueError as error:
+        raise ConfigError("bad-wish", str(error), where=edit.where, key=f"uci.{edit.package}") from None
+
+
+def _find(document: Document, edit: UciEdit) -> list[Section]:
+    if edit.name:
+        named = [section for section in document.sections if section.name == edit.name]
+        if named and named[0].type != edit.type:
+            what = f"section {edit.name!r} is of type {named[0].type!r} on the router, not {edit.type!r}"
+            raise ConfigError("bad-wish", what, where=edit.where, key=f"uci.{edit.package}", hint="choose another name")
+        return named
+    found = [
+        section
+        for section in document.sections
+        if section.type == edit.type and all(section.options.get(key) == value for key, value in edit.match.items())
+    ]
+    if edit.each or edit.absent or len(found) <= 1:
+        if edit.each and not found and not edit.absent:
+            what = f"there is no section of type {edit.type!r} on the router"
+            raise ConfigError("bad-wish", what, where=edit.where, key=f"uci.{edit.package}", hint="check its hardware")
+        return found
+    what = f"{len(found)} sections of type {edit.type!r} fit"
+    hint = "say which with name or match, or take all with 'each: true'"
+    raise ConfigError("bad-wish", what, where=edit.where, key=f"uci.{edit.package}", hint=hint)
+
+
+def _add(document: Document, edit: UciEdit) -> Section:
+    section = document.add(edit.type, edit.name or None)
+    for option, value in edit.match.items():
+        document.set(section, option, value)
+    return section
+
+
+def _set_options(document: Document, edit: UciEdit, section: Section, *, new: bool) -> list[Touched]:
+    touched = []
+    label = f"{edit.package}.{section.ref}"
+    if new:
+        touched.append(Touched(label, None, edit.type))
+    for option, wished in edit.set.items():
+        value: Value = _plain(wished) if isinstance(wished, str | Secret) else wished
+        touched.append(Touched(f"{label}.{option}", section.options.get(option), value))
+        document.set(section, option, value)
+    for option in edit.unset:
+        touched.append(Touched(f"{label}.{option}", section.options.get(option), None))
+        document.unset(section, option)
+    return touched
+
+
+def _hidden(document: Document, secrets: set[str]) -> set[tuple[str, Value]]:
+    """Options and values no diff may show: because of the option's name, or the value is one of these secrets."""
+    return {
+        (option, value)
+        for section in document.sections
+        for option, value in section.options.items()
+        if is_hidden(option) or (isinstance(value, str) and value in secrets)
+    }
+
+
+def _masked(document: Document, before: set[tuple[str, Value]], secrets: set[str]) -> str:
+    """The text without secrets; one that was not there before is marked, so that the diff shows that it changed."""
+    hidden = _hidden(document, secrets)
+    for section in document.sections:
+        for place in hidden & set(section.options.items()):
+            document.set(section, place[0], diff.MASK if place in before else diff.NEW_MASK)
+    return diff.without(document.render(), secrets)
+
+
+def _plain(value: str | Secret) -> str:
+    return value.reveal() if isinstance(value, Secret) else value
+
+
+def _text(raw: bytes) -> str:
+    return raw.decode("utf-8", "surrogateescape")

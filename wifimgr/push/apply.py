@@ -1,0 +1,226 @@
+"""The safe push of one change to one router. How it works and why is told in ``docs/push.md``.
+
+One login arms the router and applies the change; then new logins, each over a connection of its own, look at what
+became of it and confirm. A router that is not confirmed in time goes back by itself: this module only watches.
+"""
+
+from __future__ import annotations
+
+import secrets
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from wifimgr.errors import Refused, RouterError, WifimgrError
+from wifimgr.inventory import Inventory
+from wifimgr.model import Change, Outcome, Result, Router
+from wifimgr.push import checks, script
+from wifimgr.push.plan import READ_SECONDS, change_for, guard, outcome_of
+from wifimgr.push.playbook import Playbook, Wishes
+from wifimgr.settings import PushTimes
+from wifimgr.ssh import Connection, Deadline, KnownHosts, Target, connect, target_of
+from wifimgr.store import Store
+
+ARM_SECONDS = 30.0
+"""What staging and applying may take on a slow router."""
+LONGEST_LOGIN = 5.0
+PAUSE_SECONDS = 0.5
+RELOAD_STARTS = 1.2
+"""The router requests its reload one second after it has answered."""
+LONGEST_RETURN = 60.0
+"""How long a router that is going back may take until it can be reached again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pusher:
+    """What every push of one command shares. ``stop`` is set when somebody wants it to end."""
+
+    inventory: Inventory
+    known_hosts: KnownHosts
+    store: Store
+    playbook: Playbook
+    why: str
+    stop: threading.Event
+    say: Callable[[str, str], None] = lambda router, text: None
+    """Called with a router and what happens to it now."""
+
+    def push(self, planned: Change) -> Outcome:
+        """Makes one planned change; never raises for what goes wrong with this router."""
+        router = self.inventory.routers[planned.router]
+        times = self.inventory.network.push
+        try:
+            guard(self.inventory, router)
+            target = target_of(self.inventory.network, self.known_hosts, router)
+            longest = READ_SECONDS + ARM_SECONDS + times.confirm_within + LONGEST_RETURN
+            with self.store.lease(router.name, longest):
+                return self._journalled(router, target, planned)
+        except WifimgrError as error:
+            return outcome_of(router.name, error)
+
+    def _journalled(self, router: Router, target: Target, planned: Change) -> Outcome:
+        tx = new_transaction()
+        what = f"playbook {self.playbook.slug}: {', '.join(f'/{path.path}' for path in planned.paths)}"
+        number = self.store.begin(router.name, what=what, why=self.why, transaction=tx)
+        try:
+            outcome = self._push(router, target, planned, tx)
+        except WifimgrError as error:
+            outcome = outcome_of(router.name, error)
+        self.store.end(number, result=outcome.result, detail=outcome.why)
+        return outcome
+
+    def _push(self, router: Router, target: Target, planned: Change, tx: str) -> Outcome:
+        if self.stop.is_set():
+            return Outcome(router.name, Result.SKIPPED, "interrupted before anything was sent")
+        wishes = self.playbook.wishes(router)
+        armed = self._arm(router, target, planned, wishes, tx)
+        if armed is not None:
+            return armed
+        self.say(router.name, "applied, waiting for it to settle")
+        return _Window(self, router.name, target, wishes, tx).watch()
+
+    def _arm(self, router: Router, target: Target, planned: Change, wishes: Wishes, tx: str) -> Outcome | None:
+        """Reads again, compares with the plan, arms and applies. An outcome here is final; None: it is applied."""
+        deadline = Deadline(READ_SECONDS + ARM_SECONDS)
+        with connect(target, deadline) as connection:
+            change = change_for(self.playbook, router, wishes, connection, deadline)
+            if not change.paths:
+                return Outcome(router.name, Result.ALREADY_RIGHT)
+            if change.touched != planned.touched:
+                return _moved(router.name, planned, change)
+            call = _push_call(tx, change, self.inventory.network.push)
+            try:
+                output = connection.run(call.text, deadline)
+                words = script.Answer(router.name, call, output).line()
+            except RouterError:
+                # Whether the router got the whole script is not known now. It is asked by the next login; if it did,
+                # it goes back by itself unless that login confirms.
+                return None
+        if words[0] == "applied":
+            return None
+        raise _refusal(router.name, words)
+
+
+def new_transaction() -> str:
+    """A name for one push of one router: sorts by time, never twice."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+
+
+def _push_call(tx: str, change: Change, times: PushTimes) -> script.Call:
+    return script.push(
+        tx,
+        change.paths,
+        within=times.confirm_within,
+        settle=times.settle_connectivity if change.connectivity else times.settle_other,
+        gap=times.login_gap,
+        forget=change.secret,
+    )
+
+
+def _moved(router: str, planned: Change, now: Change) -> Outcome:
+    before = {touched.what: touched.before for touched in planned.touched}
+    moved = [touched.what for touched in now.touched if before.get(touched.what) != touched.before]
+    what = f"changed since the plan: {', '.join(moved) or 'what the playbook wishes'}"
+    return Outcome(router, Result.REFUSED, what, "look at a new plan", "moved-since-plan")
+
+
+_REFUSALS = {
+    "busy": ("another push is running on it right now", "wait for it to end"),
+    "pending": (
+        "another change is open on it",
+        "it is confirmed or goes back by itself; try again in two minutes",
+    ),
+    "moved": ("its files were changed in the last second", "look at a new plan"),
+    "staged": (
+        "somebody has unsaved changes on it (uci changes, or LuCI)",
+        "save or revert them there, then try again",
+    ),
+    "baseline": ("it has no reload baseline, so a reload would do nothing", "reboot it once, then try again"),
+    "nospace": ("its flash has no room for the change and its snapshot", "remove packages or files there"),
+    "badconf": ("its own uci does not accept the new file", "this may be a bug in wifimgr: please report it"),
+    "format": ("it holds state of a newer wifimgr", "use that wifimgr"),
+    "io": (
+        "its flash refused to swap the files; they were put back",
+        "look at its log: the flash may be worn out",
+    ),
+}
+
+
+def _refusal(router: str, words: list[str]) -> RouterError:
+    reason = words[1] if len(words) > 1 else words[0]
+    what, hint = _REFUSALS.get(reason, (f"it refused the change ({' '.join(words)})", "look at the router by hand"))
+    if reason == "badconf":
+        what = f"{what}: {' '.join(words[2:])}"
+    return RouterError("router-refused", f"{what}; nothing was changed", where=router, hint=hint)
+
+
+class _Window:
+    """The time between apply and confirm of one router."""
+
+    def __init__(self, pusher: Pusher, router: str, target: Target, wishes: Wishes, tx: str) -> None:
+        times = pusher.inventory.network.push
+        self._pusher, self._router, self._target, self._wishes, self._tx = pusher, router, target, wishes, tx
+        self._login = min(LONGEST_LOGIN, max(2.0, times.confirm_within / 4))
+        self._open_until = time.monotonic() + times.confirm_within
+        self._back_until = self._open_until + min(LONGEST_RETURN, 2 * times.confirm_within)
+        self._why = "it could not be reached after the change"
+        """The newest reason why it is not confirmed, for the outcome."""
+
+    def watch(self) -> Outcome:
+        """Logs in again and again until the change is confirmed or the router went back."""
+        self._wait(RELOAD_STARTS)
+        while time.monotonic() < self._back_until:
+            try:
+                deadline = Deadline(self._login)
+                with connect(self._target, deadline) as connection:
+                    standing = self._step(connection, deadline)
+            except (RouterError, Refused) as error:
+                if not isinstance(error, RouterError):
+                    self._why = error.what
+                standing = script.Standing("unreachable")
+            final = self._outcome(standing)
+            if final is not None:
+                return final
+            self._wait(max(standing.wait, PAUSE_SECONDS))
+        what = f"{self._why}; it goes back by itself, and could not be reached since"
+        hint = f"run 'wifimgr plan {self._pusher.playbook.slug} -s {self._router}' when it is back"
+        return Outcome(self._router, Result.UNREACHABLE, what, hint, "unconfirmed")
+
+    def _wait(self, seconds: float) -> None:
+        """Waits, but not for somebody who wants to end."""
+        self._pusher.stop.wait(seconds)
+
+    def _step(self, connection: Connection, deadline: Deadline) -> script.Standing:
+        """One login: where does the change stand, and may it be confirmed?"""
+        if self._pusher.stop.is_set():
+            self._why = "interrupted"
+            return self._ask(connection, script.take_back(self._tx), deadline)
+        call = script.look(self._tx)
+        standing = script.read_look(script.Answer(self._router, call, connection.run(call.text, deadline)))
+        if standing.state != "pending":
+            return standing
+        self._why = "no second login succeeded after the change had settled"
+        if standing.wait > 0:
+            return standing
+        failing = checks.failing(standing.ubus or {}, self._wishes.checks)
+        if not failing:
+            return self._ask(connection, script.confirm(self._tx), deadline)
+        self._why = failing
+        if time.monotonic() < self._open_until - self._login - 1:
+            return standing
+        return self._ask(connection, script.take_back(self._tx), deadline)
+
+    def _ask(self, connection: Connection, call: script.Call, deadline: Deadline) -> script.Standing:
+        return script.read_standing(script.Answer(self._router, call, connection.run(call.text, deadline)))
+
+    def _outcome(self, standing: script.Standing) -> Outcome | None:
+        if standing.state == "confirmed":
+            return Outcome(self._router, Result.DONE)
+        if standing.state == "rolledback":
+            hint = "the old files are back, byte for byte; look at a new plan"
+            return Outcome(self._router, Result.ROLLED_BACK, self._why, hint, "rolled-back")
+        if standing.state == "unknown":
+            what = "the connection broke before the change was armed; nothing was changed"
+            return Outcome(self._router, Result.FAILED, what, "try again", "unreachable")
+        return None

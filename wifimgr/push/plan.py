@@ -1,0 +1,138 @@
+"""The plan: what a playbook would change on which router, found out by reading and nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from wifimgr.errors import ConfigError, Refused, RouterError, WifimgrError
+from wifimgr.inventory import Inventory, select
+from wifimgr.model import Change, Lifecycle, Manage, Outcome, Result, Router
+from wifimgr.platforms import platform_of
+from wifimgr.push import script
+from wifimgr.push.playbook import Playbook, Wishes
+from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, target_of
+
+AT_ONCE = 16
+"""Routers that are read at the same time."""
+READ_SECONDS = 20.0
+"""What reading one router may take, login included."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What would be done: a change per router that can be read, an outcome per router that cannot be changed."""
+
+    playbook: Playbook
+    changes: tuple[Change, ...]
+    outcomes: tuple[Outcome, ...]
+
+    @property
+    def to_do(self) -> tuple[Change, ...]:
+        """The changes that do something."""
+        return tuple(change for change in self.changes if change.paths)
+
+    @property
+    def already_right(self) -> tuple[str, ...]:
+        """The routers that need nothing."""
+        return tuple(change.router for change in self.changes if not change.paths)
+
+
+def choose(inventory: Inventory, playbook: Playbook, selectors: Sequence[str]) -> list[Router]:
+    """The routers that the playbook is for and that were selected.
+
+    Raises ConfigError ``nothing-selected``. Without a selector, what is only watched or not in use is left out
+    silently; a router that was asked for by name stays in, so that it can be refused loudly.
+    """
+    chosen = [router for router in select(inventory, selectors) if playbook.where.matches(inventory, router)]
+    if not selectors:
+        chosen = [router for router in chosen if router.manage is Manage.PUSH and router.lifecycle in IN_USE]
+    if not chosen:
+        what = f"no selected router fits the playbook's 'where: {playbook.file.where}'"
+        raise ConfigError("nothing-selected", what, hint="see 'wifimgr router list'")
+    return chosen
+
+
+IN_USE = (Lifecycle.ACTIVE, Lifecycle.MAINTENANCE)
+
+
+def guard(inventory: Inventory, router: Router) -> None:
+    """Raises Refused for a router that must not be changed: ``watch-only``, ``wrong-platform``."""
+    if router.manage is not Manage.PUSH:
+        operator = inventory.network.operators[router.operator].name
+        what = f"it belongs to {operator}; we watch it and never change it"
+        raise Refused("watch-only", what, where=router.name, hint="leave it out with -s manage=push")
+    platform_of(router)
+
+
+def make_plan(inventory: Inventory, known_hosts: KnownHosts, playbook: Playbook, routers: Iterable[Router]) -> Plan:
+    """Reads every router and finds out what would change. Nothing is written anywhere.
+
+    Raises ConfigError where the playbook itself is wrong (a variable or a secret is missing); what goes wrong with a
+    single router becomes its outcome, and the others go on.
+    """
+    outcomes: list[Outcome] = []
+    ready: list[tuple[Router, Wishes]] = []
+    for router in routers:
+        try:
+            guard(inventory, router)
+            if router.lifecycle not in IN_USE:
+                outcomes.append(Outcome(router.name, Result.SKIPPED, f"its lifecycle is {router.lifecycle}"))
+                continue
+        except Refused as error:
+            outcomes.append(outcome_of(router.name, error))
+            continue
+        ready.append((router, playbook.wishes(router)))
+
+    def read(item: tuple[Router, Wishes]) -> Change | Outcome:
+        router, wishes = item
+        deadline = Deadline(READ_SECONDS)
+        try:
+            with connect(target_of(inventory.network, known_hosts, router), deadline) as connection:
+                return change_for(playbook, router, wishes, connection, deadline)
+        except ConfigError:
+            raise
+        except WifimgrError as error:
+            return outcome_of(router.name, error)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        found = list(pool.map(read, ready))
+    changes = tuple(item for item in found if isinstance(item, Change))
+    return Plan(playbook, changes, (*outcomes, *(item for item in found if isinstance(item, Outcome))))
+
+
+def change_for(
+    playbook: Playbook, router: Router, wishes: Wishes, connection: Connection, deadline: Deadline
+) -> Change:
+    """Reads one router over an open connection and works out what would change there."""
+    platform = platform_of(router)
+    call = script.show((*platform.paths(wishes.edits), *platform.IDENTITY))
+    shown = script.read_show(script.Answer(router.name, call, connection.run(call.text, deadline)))
+    if shown.open_change:
+        what = f"a change is still open on it ({shown.open_change}); it is confirmed or goes back by itself"
+        raise RouterError("router-refused", what, where=router.name, hint="wait two minutes and try again")
+    platform.check_identity(router.name, shown.files)
+    paths, touched = platform.render(router.name, wishes.edits, shown.files)
+    return Change(
+        router=router.name,
+        paths=paths,
+        touched=touched,
+        interrupts=playbook.file.interrupts if paths else {},
+        connectivity=platform.touches_connectivity(paths),
+    )
+
+
+_RESULTS = {
+    "unreachable": Result.UNREACHABLE,
+    "unconfirmed": Result.UNREACHABLE,
+    "rolled-back": Result.ROLLED_BACK,
+    "router-refused": Result.REFUSED,
+    "moved-since-plan": Result.REFUSED,
+}
+
+
+def outcome_of(router: str, error: WifimgrError) -> Outcome:
+    """An error with one router as its outcome."""
+    default = Result.REFUSED if isinstance(error, Refused) else Result.FAILED
+    return Outcome(router, _RESULTS.get(error.id, default), error.what, error.hint, error.id)

@@ -1,0 +1,363 @@
+#!/bin/sh
+# wifimgr on a router: carries a change, and takes it back unless it is confirmed.
+#
+# One file with two lives. A push sends it over SSH and calls begin, new, arm; later logins call look and confirm.
+# The push also leaves it as /etc/init.d/wifimgr, where S09wifimgr runs "boot" before the network starts, so that an
+# unconfirmed change never survives a reboot. Only applets of OpenWrt's busybox are used; uci only judges syntax,
+# files are always swapped by rename. The format on flash is fixed in docs/decisions/0002-format-on-the-router.md:
+#
+#   /etc/wifimgr/format        format number of this folder
+#   /etc/wifimgr/tx.TX/        old/ (snapshot), new/ (staged files), manifest, sums, meta (what the snapshot must be)
+#   /etc/wifimgr/pending.TX    applied, not confirmed: "armed deadline settle gap forget", seconds of uptime
+#   /etc/wifimgr/undo.TX       is being taken back      (by rename from pending.TX: exactly one of the two
+#   /etc/wifimgr/confirmed.TX  stays                     renames pending->confirmed, pending->undo can win)
+#   /etc/wifimgr/rolledback.TX was taken back, and the files were seen to equal the snapshot
+#
+# Paths and transaction ids hold only [A-Za-z0-9._/@+-] (checked by the sender), so lists of them are split at spaces.
+# "A && B || refuse" means: refuse unless both hold. Capital names come from the sender.
+# shellcheck disable=SC2086,SC2012,SC2013,SC2015,SC2153
+
+R=${WIFIMGR_ROOT-} # empty on a router; the directory tree of a simulated router in the lab
+W=$R/etc/wifimgr   # on flash: survives a power cut
+V=$R/tmp/wifimgr   # in RAM: gone after a reboot
+FORMAT=1
+GUARD=$R/etc/init.d/wifimgr
+LINK=$R/etc/rc.d/S09wifimgr
+KEEP=$R/lib/upgrade/keep.d/wifimgr
+LOCKED=
+umask 077
+
+say() { printf 'wifimgr:%s %s\n' "$NONCE" "$*"; }
+
+# Ends the push before anything was touched; the staged files go, earlier snapshots stay.
+refuse() {
+	rm -rf "$T"
+	rmdir "$W" 2>/dev/null
+	say refused "$@"
+	exit 0
+}
+
+# Whole seconds since boot. Never the wall clock: routers have none of their own.
+uptime_now() {
+	read -r UP _ </proc/uptime
+	UP=${UP%%.*}
+}
+
+# One holder at a time, released by the kernel when the holder dies. Whatever outlives this shell closes fd 9.
+lock() {
+	[ -z "$LOCKED" ] || return 0
+	exec 9>"$R/tmp/wifimgr.lock"
+	flock -n 9 && LOCKED=1
+}
+
+sums() { [ $# -eq 0 ] || sha256sum "$@" 2>/dev/null; }
+
+# "mode owner group size name" a line. Without dates: a router's clock may jump by years between two looks.
+meta() { [ $# -eq 0 ] || ls -lnd "$@" 2>/dev/null | awk '{ print $1, $3, $4, $5, $NF }'; }
+
+# The marker of a transaction, or of any when none is named: sets STATE and TX; false when there is none.
+find_state() {
+	for STATE in $1; do
+		for m in "$W/$STATE".${2:-*}; do
+			[ -e "$m" ] || continue
+			TX=${m##*.}
+			return 0
+		done
+	done
+	STATE=
+	return 1
+}
+
+# ---------------------------------------------------------------- taking a change back
+
+# Puts the snapshot back by rename: needs no free flash and can be repeated after a power cut at any point.
+restore() {
+	while read -r kind path; do
+		case $kind in
+		file) [ ! -e "$T/old/$path" ] || mv -f "$T/old/$path" "$R/$path" ;;
+		absent) rm -f "$R/$path" ;;
+		dir) rmdir "$R/$path" 2>/dev/null ;;
+		esac
+	done <"$T/manifest"
+	sync
+	files=$(sed -n 's/^file //p' "$T/manifest")
+	for path in $(sed -n 's/^absent //p' "$T/manifest"); do [ ! -e "$R/$path" ] || return 1; done
+	(
+		cd "$R/" || exit 1
+		[ "$(sums $files)" = "$(cat "$T/sums")" ] && [ "$(meta $files)" = "$(cat "$T/meta")" ]
+	)
+}
+
+# undo TX: "rolledback" is written last, and only when the files equal the snapshot again.
+undo() {
+	TX=$1 T=$W/tx.$1
+	mv "$W/pending.$TX" "$W/undo.$TX" 2>/dev/null
+	[ -e "$W/undo.$TX" ] || return 0
+	kill "$(cat "$V/reload.$TX" 2>/dev/null)" 2>/dev/null
+	restore || return 1
+	mv "$W/undo.$TX" "$W/rolledback.$TX"
+	sync
+	rm -rf "$T" "$KEEP" "$V"/*."$TX"
+}
+
+# Lets the daemons take up the files that are there now. The answer leaves first: the reload may cut the connection.
+reload_soon() {
+	(
+		trap '' HUP
+		exec 9>&-
+		sleep 1
+		reload_config
+	) </dev/null >/dev/null 2>&1 &
+}
+
+# The dead man's switch: started by arm, outlives the connection, fires unless the change was confirmed by then.
+dead_man() {
+	sleep "$1"
+	LOCKED=
+	tries=0
+	until lock || [ $tries -ge 30 ]; do # somebody confirms at this very second: let that end first
+		tries=$((tries + 1))
+		sleep 1
+	done
+	find_state "pending undo" "$TX" || exit 0
+	undo "$TX"
+	exec 9>&-
+	reload_config
+}
+
+# Any later connection undoes a change whose dead man was killed: past its deadline, or from before a reboot.
+undo_overdue() {
+	find_state "pending undo" || return 0
+	uptime_now
+	if [ "$STATE" = pending ]; then
+		read -r armed deadline _ <"$W/pending.$TX"
+		[ "$UP" -ge "$deadline" ] || [ "$UP" -lt "$armed" ] || return 0
+	fi
+	lock || return 0
+	undo "$TX" && reload_soon
+}
+
+# At boot, before the network: nothing unconfirmed survives. No lock: nobody else runs yet.
+boot() {
+	while find_state "pending undo"; do undo "$TX" || return 1; done
+}
+
+# ---------------------------------------------------------------- reading
+
+# show PATH...: what each path is; a file with "mode links uid gid ... name", its size, and its bytes after the line.
+show() {
+	undo_overdue
+	find_state "pending undo" && say open "$STATE" "$TX"
+	for path; do
+		if [ -L "$R/$path" ]; then
+			say other "$path"
+		elif [ -f "$R/$path" ]; then
+			say file "$path" "$(wc -c <"$R/$path")" "$(meta "$R/$path")"
+			cat "$R/$path"
+			echo
+		elif [ -e "$R/$path" ]; then
+			say other "$path"
+		else
+			say absent "$path"
+		fi
+	done
+	say end
+}
+
+# ---------------------------------------------------------------- a change: begin, new (once a file), arm
+
+# In: TX; HAVE, ABSENT: paths of the change that must be there or not; BASE: sha256sum lines of HAVE as last seen.
+begin() {
+	T=$W/tx.$TX
+	lock || { say refused busy && exit 0; }
+	[ ! -e "$W/format" ] || [ "$(cat "$W/format")" = $FORMAT ] || refuse format "$(cat "$W/format")"
+	CHANGE=$TX
+	undo_overdue
+	find_state "pending undo" && open=$STATE.$TX TX=$CHANGE T=$W/tx.$CHANGE && refuse pending "$open"
+	TX=$CHANGE T=$W/tx.$CHANGE
+	[ -s "$R/var/run/config.md5" ] || refuse baseline
+	[ -z "$(uci -q changes 2>/dev/null)$(cat "$R"/var/run/rpcd/uci-*/* 2>/dev/null)" ] || refuse staged
+	same=$(cd "$R/" && sums $HAVE)
+	[ "$same" = "$BASE" ] || refuse moved
+	for path in $ABSENT; do [ ! -e "$R/$path" ] || refuse moved; done
+	for d in "$W"/tx.*; do # left by pushes that were cut before they were armed
+		find_state "confirmed" "${d##*.}" || rm -rf "$d"
+	done
+	TX=$CHANGE
+	mkdir -p "$T/old" "$T/new" "$V" && chmod 700 "$W" || refuse nospace
+}
+
+# new PATH MODE CONTENT: stages one file; MODE "-" keeps mode and owner of the file that is there.
+new() {
+	mkdir -p "$T/new/${1%/*}" || refuse nospace
+	[ "$2" != - ] || cp -p "$R/$1" "$T/new/$1" || refuse nospace
+	printf %s "$3" 2>/dev/null >"$T/new/$1" || refuse nospace
+	[ "$2" = - ] || chmod "$2" "$T/new/$1" || refuse nospace
+}
+
+keep_snapshot() {
+	for path in $HAVE; do
+		mkdir -p "$T/old/${path%/*}" && cp -p "$R/$path" "$T/old/$path" || refuse nospace
+	done
+	listing=$(cd "$R/" && meta $HAVE)
+	[ "$(cd "$T/old" && sums $HAVE)" = "$BASE" ] || refuse nospace
+	[ "$(cd "$T/old" && meta $HAVE)" = "$listing" ] || refuse nospace
+}
+
+# What the snapshot must be put back to: files, paths that were absent, folders that the change makes (deepest first).
+write_manifest() {
+	dirs=
+	for path in $ABSENT; do
+		d=${path%/*}
+		while [ ! -d "$R/$d" ]; do
+			case " $dirs " in *" $d "*) break ;; esac
+			dirs="$d $dirs"
+			d=${d%/*}
+		done
+	done
+	manifest=$(
+		for path in $HAVE; do echo "file $path"; done
+		for path in $ABSENT; do echo "absent $path"; done
+		for d in $dirs; do echo "dir $d"; done | sort -r
+	)
+	printf '%s\n' "$manifest" >"$T/manifest" && [ "$(cat "$T/manifest")" = "$manifest" ] || refuse nospace
+	printf '%s\n' "$BASE" >"$T/sums" && [ "$(cat "$T/sums")" = "$BASE" ] || refuse nospace
+	printf '%s\n' "$listing" >"$T/meta" && [ "$(cat "$T/meta")" = "$listing" ] || refuse nospace
+}
+
+# put_own FILE TEXT: one of our own files, whole or not at all, written only when it differs.
+put_own() {
+	[ "$(cat "$1" 2>/dev/null)" != "$2" ] || return 0
+	mkdir -p "${1%/*}" && printf '%s\n' "$2" 2>/dev/null >"$1.wifimgr" && [ "$(cat "$1.wifimgr")" = "$2" ] &&
+		chmod 755 "$1.wifimgr" && mv -f "$1.wifimgr" "$1" && return 0
+	rm -f "$1.wifimgr"
+	refuse nospace
+}
+
+install_guard() {
+	put_own "$W/format" $FORMAT
+	put_own "$GUARD" "$SELF"
+	mkdir -p "${LINK%/*}"
+	[ "$(readlink "$LINK")" = ../init.d/wifimgr ] || ln -sf ../init.d/wifimgr "$LINK"
+	[ -x "$LINK" ] || refuse nospace
+	# A sysupgrade inside the window must not make the change permanent by dropping its snapshot.
+	put_own "$KEEP" "/etc/wifimgr/
+/etc/init.d/wifimgr
+/etc/rc.d/S09wifimgr"
+}
+
+# In: PUT, DROP: paths to write and to remove; WANT: sha256sum lines of PUT; WITHIN, SETTLE, GAP: seconds; FORGET: 1
+# when the snapshot holds a secret that must not stay on flash once the change is confirmed; SELF: this script.
+arm() {
+	keep_snapshot
+	[ "$(cd "$T/new" && sums $PUT)" = "$WANT" ] || refuse nospace
+	if [ -d "$T/new/etc/config" ]; then # a broken file shows on stderr only: the exit code is 0
+		broken=$(uci -c "$T/new/etc/config" show 2>&1 >/dev/null)
+		[ -z "$broken" ] || refuse badconf "$broken"
+	fi
+	write_manifest
+	install_guard
+	uptime_now
+	mark="$UP $((UP + WITHIN)) $SETTLE $GAP $FORGET"
+	printf '%s\n' "$mark" >"$T/mark" && [ "$(cat "$T/mark")" = "$mark" ] || refuse nospace
+	sync
+	mv "$T/mark" "$W/pending.$TX"
+	sync
+	(
+		trap '' HUP
+		exec 9>&-
+		dead_man "$WITHIN"
+	) </dev/null >/dev/null 2>&1 &
+	swap || { undo "$TX" && refuse io || exit 0; }
+	say applied
+	(
+		trap '' HUP
+		exec 9>&-
+		sleep 1 # the answer leaves first: the reload may cut the connection
+		reload_config
+		uptime_now
+		echo $((UP + 1)) >"$V/reloaded.$TX" # rounded up: settling is at least as long as promised
+		rm -f "$V/reload.$TX"
+	) </dev/null >/dev/null 2>&1 &
+	echo $! >"$V/reload.$TX"
+}
+
+swap() {
+	for path in $PUT; do
+		mkdir -p "$R/${path%/*}" && mv -f "$T/new/$path" "$R/$path" || return 1
+	done
+	for path in $DROP; do rm -f "$R/$path" || return 1; done
+	sync
+}
+
+# ---------------------------------------------------------------- from new logins: look, confirm
+
+# Seconds to wait before a confirm can count: the reload was requested, its effects had SETTLE seconds, and two logins
+# over connections of their own lie GAP seconds apart. Sets WAIT; 0 when this login may confirm.
+judge() {
+	uptime_now
+	read -r _ deadline settle gap forget <"$W/pending.$TX"
+	WAIT=1
+	[ -e "$V/reloaded.$TX" ] || return 0
+	read -r reloaded <"$V/reloaded.$TX"
+	login=${SSH_CONNECTION:-$PPID}
+	if [ ! -e "$V/login.$TX" ]; then
+		echo "$UP $login" >"$V/login.$TX"
+		WAIT=$gap
+	else
+		read -r first who <"$V/login.$TX"
+		WAIT=$((first + gap - UP))
+		[ "$who" != "$login" ] || [ "$WAIT" -gt 0 ] || WAIT=1
+	fi
+	[ $((reloaded + settle - UP)) -le "$WAIT" ] || WAIT=$((reloaded + settle - UP))
+	[ "$WAIT" -gt 0 ] || WAIT=0
+}
+
+# look TX: where the change stands, and what the router's daemons say of themselves.
+look() {
+	undo_overdue
+	find_state "pending undo confirmed rolledback" "$1" || { say state unknown && return 0; }
+	WAIT=0
+	[ "$STATE" != pending ] || judge
+	say state "$STATE" "$WAIT"
+	[ "$STATE" = pending ] || return 0
+	for object in "network.wireless status" "network.interface dump"; do
+		say ubus ${object% *}
+		ubus call $object 2>/dev/null
+	done
+	say end
+}
+
+# confirm TX: the change stays. Asked again it says the same.
+confirm() {
+	lock || { say state busy && exit 0; }
+	undo_overdue
+	find_state "pending undo confirmed rolledback" "$1" || { say state unknown && exit 0; }
+	if [ "$STATE" = pending ]; then
+		judge
+		[ "$WAIT" -eq 0 ] || { say state pending "$WAIT" && exit 0; }
+		mv "$W/pending.$TX" "$W/confirmed.$TX" || { say state busy && exit 0; }
+		sync
+		STATE=confirmed
+		for m in "$W"/confirmed.* "$W"/rolledback.*; do
+			[ "$m" = "$W/confirmed.$TX" ] || rm -rf "$m" "$W/tx.${m##*.}"
+		done
+		rm -rf "$W/tx.$TX/new" "$KEEP" "$V"/*."$TX"
+		[ "$forget" != 1 ] || rm -rf "$W/tx.$TX"
+		sync
+	fi
+	say state "$STATE"
+}
+
+# take_back TX: the controller gives up inside the window (a check fails, somebody pressed Ctrl-C).
+take_back() {
+	lock || { say state busy && exit 0; }
+	if find_state "pending undo" "$1"; then
+		undo "$TX"
+		reload_soon
+	fi
+	find_state "undo confirmed rolledback" "$1" || STATE=unknown
+	say state "$STATE"
+}
+
+case ${1-} in boot) boot ;; esac

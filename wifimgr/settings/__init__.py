@@ -1,0 +1,42 @@
+"""The settings of a network: what ``inventory/network.yaml`` and this machine's ``.wifimgr/local.yaml`` say.
+
+Here are also types that every part needs: secrets that do not show themselves, durations, endpoints.
+"""
+
+from wifimgr.settings.network import (
+    LOCAL_FILE,
+    NETWORK_FILE,
+    NETWORK_VARIABLE,
+    STATE_FOLDER,
+    Network,
+    PushTimes,
+    SnmpProfile,
+    SshProfile,
+    find_network,
+    load_network,
+    make_state_dir,
+)
+from wifimgr.settings.secret import Secret, SecretRef, looks_secret
+from wifimgr.settings.values import DEFAULT_PORTS, Duration, Endpoint, Text, seconds
+
+__all__ = [
+    "DEFAULT_PORTS",
+    "LOCAL_FILE",
+    "NETWORK_FILE",
+    "NETWORK_VARIABLE",
+    "STATE_FOLDER",
+    "Duration",
+    "Endpoint",
+    "Network",
+    "PushTimes",
+    "Secret",
+    "SecretRef",
+    "SnmpProfile",
+    "SshProfile",
+    "Text",
+    "find_network",
+    "load_network",
+    "looks_secret",
+    "make_state_dir",
+    "seconds",
+]

@@ -1,0 +1,37 @@
+"""Brings a store to the newest shape, with Alembic and the steps in ``migrations/``."""
+
+from __future__ import annotations
+
+from importlib.resources import as_file, files
+
+from sqlalchemy import Connection, inspect, text
+
+from wifimgr.errors import StoreError
+
+REVISION = "0001"
+"""The newest step in ``migrations/versions/``; a test compares the two."""
+
+
+def migrate(connection: Connection) -> None:
+    """Runs the steps that this store has not seen yet. Raises StoreError for a store of a newer wifimgr."""
+    have = _revision(connection)
+    if have == REVISION:
+        return
+    if have > REVISION:
+        hint = "use a newer wifimgr, or name another folder with --network"
+        raise StoreError("store-failed", f"the store was made by a newer wifimgr (revision {have})", hint=hint)
+    # Alembic is imported only when there is something to do: it would cost every command a fifth of a second.
+    from alembic import command
+    from alembic.config import Config
+
+    with as_file(files("wifimgr.store") / "migrations") as folder:
+        config = Config()
+        config.set_main_option("script_location", str(folder).replace("%", "%%"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _revision(connection: Connection) -> str:
+    if not inspect(connection).has_table("alembic_version"):
+        return ""
+    return str(connection.execute(text("SELECT version_num FROM alembic_version")).scalar() or "")
