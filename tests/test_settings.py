@@ -1,0 +1,352 @@
+"""Settings of a network, secrets, endpoints."""
+
+from __future__ import annotations
+
+import copy
+import json
+import pickle
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.networks import NETWORK, write
+from wifimgr.errors import ConfigError
+from wifimgr.inventory import load
+from wifimgr.settings import (
+    Endpoint,
+    PushTimes,
+    Secret,
+    SecretRef,
+    SnmpProfile,
+    SshProfile,
+    find_network,
+    load_network,
+    looks_secret,
+    make_state_dir,
+    seconds,
+)
+from wifimgr.settings.files import LocalFile, NetworkFile
+
+# --- secrets ---
+
+
+@pytest.mark.parametrize("show", [repr, str, "{}".format, "{!r}".format, "{:>3}".format, "%s".__mod__])
+def test_a_secret_does_not_show_itself(show: Callable[[object], str]) -> None:
+    assert show(Secret("hunter2")) == "***"
+
+
+def test_a_secret_is_revealed_only_on_purpose() -> None:
+    assert Secret("hunter2").reveal() == "hunter2"
+
+
+@pytest.mark.parametrize("leave", [pickle.dumps, json.dumps, copy.copy, copy.deepcopy, vars, hash])
+def test_a_secret_does_not_leave_by_accident(leave: Callable[[object], object]) -> None:
+    with pytest.raises(TypeError):
+        leave(Secret("hunter2"))
+
+
+def test_secrets_are_compared() -> None:
+    assert Secret("ä") == Secret("ä")
+    assert Secret("a") != Secret("b")
+    assert Secret("a") != "a"
+
+
+@given(st.text())
+def test_a_secret_equals_itself_whatever_is_in_it(text: str) -> None:
+    assert Secret(text) == Secret(text)
+
+
+@pytest.mark.parametrize(
+    ("written", "secret"),
+    [("psk", "psk"), ("psk\n", "psk"), ("psk\r\n", "psk"), ("psk\n\n", "psk\n"), (" a\nb ", " a\nb "), ("ä", "ä")],
+)
+def test_one_newline_at_the_end_of_a_secret_file_is_none_of_the_secret(
+    tmp_path: Path, written: str, secret: str
+) -> None:
+    (tmp_path / "secret").write_bytes(written.encode())
+    assert SecretRef("file", "secret", tmp_path).resolve() == Secret(secret)
+
+
+def test_a_secret_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_SECRET", "hunter2\n")
+    assert SecretRef("env", "TEST_SECRET").resolve().reveal() == "hunter2\n"
+
+
+def test_a_secret_file_in_the_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "secret").write_text("hunter2")
+    assert SecretRef("file", "~/secret", Path("/nowhere")).resolve().reveal() == "hunter2"
+
+
+MISSING = {
+    "no variable": (
+        "env",
+        "NOT_SET",
+        "the environment variable NOT_SET is not set; set NOT_SET before you start wifimgr",
+    ),
+    "empty variable": ("env", "EMPTY", "the environment variable EMPTY is empty; set EMPTY before you start wifimgr"),
+    "no file": (
+        "file",
+        "gone",
+        "the secret file gone cannot be read: no such file or directory; write the secret into {folder}/gone",
+    ),
+    "empty file": ("file", "empty", "the secret file empty is empty; write the secret into {folder}/empty"),
+    "not text": ("file", "raw", "the secret file raw is not UTF-8 text; write the secret into {folder}/raw"),
+}
+
+
+@pytest.mark.parametrize("case", MISSING)
+def test_a_missing_secret_says_where_it_was_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str) -> None:
+    monkeypatch.setenv("EMPTY", "")
+    (tmp_path / "empty").write_text("\n")
+    (tmp_path / "raw").write_bytes(b"\xff\xfe")
+    kind, name, message = MISSING[case]
+    reference = SecretRef("env" if kind == "env" else "file", name, tmp_path, "inventory/network.yaml:7")
+    with pytest.raises(ConfigError) as caught:
+        reference.resolve()
+    text = message.format(folder=tmp_path)
+    assert caught.value.lines() == [f"inventory/network.yaml:7: {text} [missing-secret]"]
+
+
+@pytest.mark.parametrize(
+    "name", ["password", "wifi_password", "PSK", "snmp_community", "key", "private_key", "wpa_key_1", "api_token"]
+)
+def test_names_of_secrets(name: str) -> None:
+    assert looks_secret(name)
+
+
+@pytest.mark.parametrize("name", ["ssid", "public_key", "ssh_pub_key", "key_holder", "monkey", "secretary", "keyboard"])
+def test_names_of_nothing_secret(name: str) -> None:
+    assert not looks_secret(name)
+
+
+# --- durations ---
+
+
+@pytest.mark.parametrize(("written", "found"), [("500ms", 0.5), ("60s", 60), ("1.5m", 90), ("2h", 7200), ("1d", 86400)])
+def test_durations(written: str, found: float) -> None:
+    assert seconds(written) == found
+
+
+@pytest.mark.parametrize(
+    "written", ["60", "", "s", "-1s", "1 s", "1h30m", "1w", "infs", "nans", "\uff11s", "9" * 400 + "s"]
+)
+def test_no_durations(tmp_path: Path, written: str) -> None:
+    network = NETWORK + f'push: {{login_gap: "{written}"}}\n'
+    with pytest.raises(ConfigError) as caught:
+        load_network(write(tmp_path, network))
+    assert caught.value.lines() == [
+        "inventory/network.yaml:20: push.login_gap: is not a duration; "
+        "write a number and its unit, like 60s, 5m or 1h [wrong-type]"
+    ]
+
+
+# --- finding and loading ---
+
+
+def test_the_network_is_found_from_below(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("WIFIMGR_NETWORK", raising=False)
+    write(tmp_path / "net")
+    monkeypatch.chdir(tmp_path / "net" / "inventory" / "sites")
+    assert find_network() == tmp_path / "net"
+
+
+def test_the_environment_names_the_network_and_an_argument_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path / "one")
+    write(tmp_path / "two")
+    monkeypatch.setenv("WIFIMGR_NETWORK", str(tmp_path / "one"))
+    assert find_network() == tmp_path / "one"
+    assert find_network(tmp_path / "two") == tmp_path / "two"
+
+
+def test_a_folder_that_is_not_there_finds_no_network_above_it(tmp_path: Path) -> None:
+    folder = write(tmp_path) / "typo"
+    with pytest.raises(ConfigError) as caught:
+        find_network(folder)
+    assert caught.value.lines() == [
+        f"no inventory/network.yaml in {folder} or above it; name the folder with --network DIR, "
+        "or run `wifimgr demo` to see an example [no-network]"
+    ]
+
+
+def test_the_state_folder_is_ours_alone(tmp_path: Path) -> None:
+    (tmp_path / ".wifimgr").mkdir(mode=0o755)
+    state = make_state_dir(tmp_path)
+    assert state == make_state_dir(tmp_path) == tmp_path / ".wifimgr"
+    assert stat.S_IMODE(state.stat().st_mode) == 0o700
+    assert (state / ".gitignore").read_text() == "*\n"
+
+
+def test_a_small_network_has_built_in_values(tmp_path: Path) -> None:
+    network = load_network(write(tmp_path, "name: x\noperators: {}\n"))
+    assert (network.name, network.push, network.state_dir) == ("x", PushTimes(), tmp_path / ".wifimgr")
+    assert list(network.ssh_profiles) == ["default"]
+
+
+def test_all_problems_of_both_files_are_told_in_one_run(tmp_path: Path) -> None:
+    network = """\
+        name: 5
+        timezone: Europe/Duisburg
+        languages: [deutsch]
+        operators: {city: {name: Stadt, manage: pusch}}
+        profiles:
+          ssh: {default: {port: 70000, password: hunter2, key: ~/.ssh/id}}
+          snmp:
+            old: {version: v2c}
+            new: {version: v3, user: x, priv: {aes128: {env: P}}}
+            odd: {version: v3, user: x, auth: {sha256: hunter2}}
+        defaults: {interval: 60, vars: {psk: hunter2, site_name: x, Bad: 1, nested: {a: 1}, wrong: {evn: hunter2}}}
+        """
+    with pytest.raises(ConfigError) as caught:
+        load_network(write(tmp_path, network, local="endpoints: {a: {ssh: here, telnet: 'x:1'}}\n"))
+    plain = "a secret may not stand here in plain text; write where it is found, {env: NAME} or {file: PATH}, "
+    plain += "and change the secret: this file is shared [plain-secret]"
+    at = "inventory/network.yaml"
+    reference = "is not a reference to a secret; write {env: NAME} or {file: PATH} [wrong-type]"
+    assert sorted(caught.value.lines()) == sorted(
+        [
+            f"{at}:1: name: must be text, not a number; put it in quotes [wrong-type]",
+            f"{at}:2: timezone: is not a known time zone; write it like Europe/Berlin [wrong-type]",
+            f"{at}:3: languages[0]: is not a language; write it like de or de-AT [wrong-type]",
+            f"{at}:4: operators.city.manage: 'pusch' is not known; did you mean push? [unknown-name]",
+            f"{at}:6: profiles.ssh.default.port: is not a port; write a number from 1 to 65535 [wrong-type]",
+            f"{at}:6: profiles.ssh.default.password: {plain}",
+            f"{at}:6: profiles.ssh.default.key: is not a reference to a key file; write {{file: PATH}} [wrong-type]",
+            f"{at}:8: profiles.snmp.old: SNMP v2c needs a community; add community [missing-key]",
+            f"{at}:9: profiles.snmp.new: priv works only together with auth; add auth [missing-key]",
+            f"{at}:10: profiles.snmp.odd.auth.sha256: {plain}",
+            f"{at}:11: defaults.interval: is not a duration; "
+            "write a number and its unit, like 60s, 5m or 1h [wrong-type]",
+            f"{at}:11: defaults.vars.psk: {plain}",
+            f"{at}:11: defaults.vars.site_name: is set by wifimgr itself; choose another name [reserved-name]",
+            f"{at}:11: defaults.vars.Bad: is not a name for a variable; use small letters, digits and _ [wrong-type]",
+            f"{at}:11: defaults.vars.nested: {reference}",
+            f"{at}:11: defaults.vars.wrong: {reference}",
+            ".wifimgr/local.yaml:1: endpoints.a.ssh: is not an endpoint; "
+            "write address:port or [IPv6 address]:port in quotes [wrong-type]",
+            ".wifimgr/local.yaml:1: endpoints.a.telnet: 'telnet' is not a service; "
+            "known here: http, respondd, snmp, ssh [unknown-name]",
+        ]
+    )
+
+
+def test_a_profile_that_only_this_machine_knows_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_network(write(tmp_path, local="ssh: {defualt: {user: x}}\n"))
+    assert caught.value.lines() == [
+        ".wifimgr/local.yaml:1: ssh.defualt: no SSH profile 'defualt'; did you mean default? [unknown-name]"
+    ]
+
+
+def test_the_file_models_have_a_json_schema() -> None:
+    assert "operators" in NetworkFile.model_json_schema()["properties"]
+    assert "endpoints" in LocalFile.model_json_schema()["properties"]
+
+
+# --- push times ---
+
+
+def test_push_times_come_from_the_network_and_then_from_this_machine(tmp_path: Path) -> None:
+    network = NETWORK + "push: {confirm_within: 60s, settle: {connectivity: 10s}}\n"
+    push = load_network(write(tmp_path, network, local="push: {settle: {connectivity: 1s}, login_gap: 500ms}\n")).push
+    assert push == PushTimes(confirm_within=60, settle_connectivity=1, settle_other=3, login_gap=0.5)
+
+
+@pytest.mark.parametrize(
+    ("in_network", "in_local", "where"),
+    [("32s", "", "inventory/network.yaml:20"), ("90s", "push: {confirm_within: 32s}", ".wifimgr/local.yaml:1")],
+)
+def test_a_push_that_could_never_be_confirmed_is_refused(
+    tmp_path: Path, in_network: str, in_local: str, where: str
+) -> None:
+    network = NETWORK + f"push: {{confirm_within: {in_network}}}\n"
+    with pytest.raises(ConfigError) as caught:
+        load_network(write(tmp_path, network, in_local))
+    assert caught.value.lines() == [
+        f"{where}: push: confirm_within is 32s, but a push needs more than 32s to be confirmed; "
+        "that is 25s to settle, 5s between two logins and 2s to log in; make confirm_within longer [wrong-type]"
+    ]
+
+
+# --- endpoints and profiles ---
+
+ROUTERS = """\
+name: Haus
+kind: other
+routers:
+  plain: {addresses: ["2001:db8::1", 192.0.2.1]}
+  high: {addresses: [192.0.2.2], ssh: high}
+  own: {addresses: [router.example.org], ssh: high, ports: {ssh: 2200, http: 8080}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("router", "service", "endpoint"),
+    [
+        ("plain", "ssh", "[2001:db8::1]:22"),
+        ("plain", "snmp", "[2001:db8::1]:1161"),
+        ("plain", "respondd", "[2001:db8::1]:1001"),
+        ("plain", "http", "[2001:db8::1]:80"),
+        ("high", "ssh", "192.0.2.2:2222"),
+        ("high", "http", "[::1]:40001"),
+        ("own", "ssh", "127.0.0.1:40000"),
+        ("own", "http", "router.example.org:8080"),
+    ],
+)
+def test_the_nearest_word_about_an_endpoint_wins(tmp_path: Path, router: str, service: str, endpoint: str) -> None:
+    local = "endpoints: {own: {ssh: '127.0.0.1:40000'}, high: {http: '[::1]:40001'}}\n"
+    inventory = load(write(tmp_path, local=local, haus=ROUTERS))
+    assert str(inventory.network.endpoint(inventory.routers[router], service)) == endpoint
+
+
+def test_the_router_says_its_port_before_the_profile_does(tmp_path: Path) -> None:
+    inventory = load(write(tmp_path, haus=ROUTERS))
+    assert inventory.network.endpoint(inventory.routers["own"], "ssh") == Endpoint("router.example.org", 2200)
+
+
+def test_ssh_profiles(tmp_path: Path) -> None:
+    inventory = load(write(tmp_path, haus=ROUTERS))
+    network, routers = inventory.network, inventory.routers
+    assert network.ssh_profile(routers["plain"]) == SshProfile("root", tmp_path / "keys/id", None, 10.0)
+    high = network.ssh_profile(routers["high"])
+    assert high == SshProfile("admin", None, SecretRef("env", "ROUTER_PASSWORD", tmp_path), 3.0)
+    assert high.password is not None
+    assert high.password.where == "inventory/network.yaml:11"
+
+
+def test_this_machine_may_log_in_differently(tmp_path: Path) -> None:
+    local = "ssh: {default: {user: guest, key: {file: ~/.ssh/mine}}}\n"
+    inventory = load(write(tmp_path, local=local, haus=ROUTERS))
+    profile = inventory.network.ssh_profile(inventory.routers["plain"])
+    assert (profile.user, profile.key) == ("guest", Path.home() / ".ssh/mine")
+
+
+def test_snmp_profiles(tmp_path: Path) -> None:
+    network = NETWORK.replace(
+        "    monitor:",
+        "    v3: {version: v3, user: u, auth: {sha256: {env: A}}, priv: {aes128: {env: B}}}\n    monitor:",
+    )
+    site = ROUTERS + "  new: {addresses: [192.0.2.9], snmp: v3}\n"
+    inventory = load(write(tmp_path, network, haus=site))
+    old = inventory.network.snmp_profile(inventory.routers["plain"])
+    new = inventory.network.snmp_profile(inventory.routers["new"])
+    assert old == SnmpProfile("v2c", community=SecretRef("file", "secrets/community", tmp_path))
+    auth, priv = SecretRef("env", "A", tmp_path), SecretRef("env", "B", tmp_path)
+    assert new == SnmpProfile("v3", "u", ("sha256", auth), ("aes128", priv))
+    assert new is not None
+    assert new.priv is not None
+    assert new.priv[1].where == "inventory/network.yaml:13"
+
+
+def test_a_router_without_an_snmp_profile_has_none(tmp_path: Path) -> None:
+    network = NETWORK.replace("  snmp: monitor\n", "")
+    inventory = load(write(tmp_path, network))
+    router = inventory.routers["eins-gw"]
+    assert inventory.network.snmp_profile(router) is None
+    assert inventory.network.endpoint(router, "snmp").port == 161
