@@ -10,10 +10,10 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from wifimgr.errors import Refused, RouterError, WifimgrError
+from wifimgr.errors import Refused, RouterError, StoreError, WifimgrError
 from wifimgr.inventory import Inventory
 from wifimgr.model import Change, Outcome, Result, Router
 from wifimgr.push import checks, script
@@ -67,7 +67,12 @@ class Pusher:
             outcome = self._push(router, target, planned, tx)
         except WifimgrError as error:
             outcome = outcome_of(router.name, error)
-        self.store.end(number, result=outcome.result, detail=outcome.why)
+        try:
+            self.store.end(number, result=outcome.result, detail=outcome.why)
+        except StoreError as error:  # what happened on the router stays true; only the journal does not say it
+            self.say(router.name, f"the journal could not be written: {error.line()}")
+            why = "; ".join(filter(None, (outcome.why, "but the journal could not be written")))
+            return replace(outcome, why=why, hint=outcome.hint or error.hint, error_id=outcome.error_id or error.id)
         return outcome
 
     def _push(self, router: Router, target: Target, planned: Change, tx: str) -> Outcome:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from wifimgr.errors import ConfigError, Refused, RouterError, WifimgrError
+from wifimgr.errors import ConfigError, Problem, Refused, RouterError, WifimgrError, collecting
 from wifimgr.inventory import Inventory, select
 from wifimgr.model import Change, Lifecycle, Manage, Outcome, Result, Router
 from wifimgr.platforms import platform_of
@@ -16,6 +16,8 @@ from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, target_of
 
 AT_ONCE = 16
 """Routers that are read at the same time."""
+MOST_NAMES = 3
+"""Routers that one message names."""
 READ_SECONDS = 20.0
 """What reading one router may take, login included."""
 
@@ -74,16 +76,16 @@ def make_plan(inventory: Inventory, known_hosts: KnownHosts, playbook: Playbook,
     """
     outcomes: list[Outcome] = []
     ready: list[tuple[Router, Wishes]] = []
+    problems: list[Problem] = []
     for router in routers:
-        try:
-            guard(inventory, router)
-            if router.lifecycle not in IN_USE:
-                outcomes.append(Outcome(router.name, Result.SKIPPED, f"its lifecycle is {router.lifecycle}"))
-                continue
-        except Refused as error:
-            outcomes.append(outcome_of(router.name, error))
+        refused = _refusal(inventory, router)
+        if refused:
+            outcomes.append(refused)
             continue
-        ready.append((router, playbook.wishes(router)))
+        with collecting(problems):
+            ready.append((router, playbook.wishes(router)))
+    if problems:
+        raise ConfigError.of(_merged(problems))
 
     def read(item: tuple[Router, Wishes]) -> Change | Outcome:
         router, wishes = item
@@ -91,15 +93,40 @@ def make_plan(inventory: Inventory, known_hosts: KnownHosts, playbook: Playbook,
         try:
             with connect(target_of(inventory.network, known_hosts, router), deadline) as connection:
                 return change_for(playbook, router, wishes, connection, deadline)
-        except ConfigError:
-            raise
         except WifimgrError as error:
+            if isinstance(error, ConfigError) and error.id != "bad-wish":  # concerns all routers alike
+                raise
             return outcome_of(router.name, error)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(read, ready))
     changes = tuple(item for item in found if isinstance(item, Change))
     return Plan(playbook, changes, (*outcomes, *(item for item in found if isinstance(item, Outcome))))
+
+
+def _merged(problems: Iterable[Problem]) -> list[Problem]:
+    """The same problem of many routers as one, which names the first of them."""
+    keys: dict[Problem, list[str]] = {}
+    for problem in problems:
+        keys.setdefault(replace(problem, key=""), []).append(problem.key)
+    return [replace(problem, key=_some(names)) for problem, names in keys.items()]
+
+
+def _some(names: Sequence[str]) -> str:
+    different = list(dict.fromkeys(names))
+    more = f" and {len(different) - MOST_NAMES} more" if len(different) > MOST_NAMES else ""
+    return ", ".join(different[:MOST_NAMES]) + more
+
+
+def _refusal(inventory: Inventory, router: Router) -> Outcome | None:
+    """Why a router is not even read; None: it may be changed."""
+    try:
+        guard(inventory, router)
+    except Refused as error:
+        return outcome_of(router.name, error)
+    if router.lifecycle not in IN_USE:
+        return Outcome(router.name, Result.SKIPPED, f"its lifecycle is {router.lifecycle}")
+    return None
 
 
 def change_for(

@@ -67,7 +67,7 @@ class Variables:
         if name not in self._values:
             known = did_you_mean(name, self._values)
             hint = f"set it under vars: for the network, the site or the router; {known}"
-            raise ConfigError("missing-variable", f"{self._router} has no variable '{name}'", where=where, hint=hint)
+            raise ConfigError("missing-variable", f"no variable '{name}'", where=where, key=self._router, hint=hint)
         value = self._values[name]
         if isinstance(value, SecretRef):
             return value.resolve()

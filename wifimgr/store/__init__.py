@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -67,7 +67,7 @@ class Store:
         try:
             yield
         finally:
-            with self._writing() as connection:
+            with suppress(StoreError), self._writing() as connection:  # what cannot be given back runs out by itself
                 connection.execute(lease.delete().where(lease.c.router == router, lease.c.owner == owner))
 
     def _take(self, router: str, owner: str, seconds: float) -> None:
@@ -125,7 +125,7 @@ class Store:
             if isinstance(error, IntegrityError):
                 raise
             reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-            hint = "check free space and permissions of this folder; nothing was changed on a router"
+            hint = "check free space and permissions of this folder"
             raise StoreError(
                 "store-failed", f"the store cannot be used: {reason}", where=str(self.path), hint=hint
             ) from None
