@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -30,6 +31,10 @@ from wifimgr.settings import Endpoint, Network, Secret
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 WINDOW = 65536
+
+# What goes wrong is raised to us and told in one line; paramiko's thread would print it again, with a traceback.
+logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
+
 SHELL = "sh -s"
 
 
@@ -117,6 +122,8 @@ class Target:
     keys: tuple[HostKey, ...]
     key_file: Path | None = None
     password: Secret | None = field(default=None, repr=False)
+    timeout: float = 10.0
+    """Seconds that a login may take."""
 
     def describe(self) -> str:
         """The router's name and where it is reached, for messages."""
@@ -133,6 +140,7 @@ def target_of(network: Network, known_hosts: KnownHosts, router: Router) -> Targ
         keys=known_hosts.of(router.name),
         key_file=profile.key,
         password=profile.password.resolve() if profile.password else None,
+        timeout=profile.timeout,
     )
 
 
@@ -179,10 +187,11 @@ def connect(target: Target, deadline: Deadline) -> Iterator[Connection]:
             where=target.describe(),
             hint=f"compare the fingerprint and trust it with 'wifimgr router trust {target.name}'",
         )
-    transport = _handshake(target, deadline, tuple(key.type for key in target.keys))
+    login = Deadline(min(target.timeout, deadline.left()))
+    transport = _handshake(target, login, tuple(key.type for key in target.keys))
     try:
         _check_host_key(target, _host_key(target, transport))
-        _log_in(target, transport, deadline)
+        _log_in(target, transport, login)
         yield Connection(target, transport)
     finally:
         transport.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
 
@@ -53,7 +53,7 @@ def plan(
     if form:
         output.show(_plan_rows(made), "router", ("router", "result", "paths", "why"), form)
     else:
-        _print_plan(made)
+        _print_plan(made, sys.stdout)
     code = _code(made.outcomes)
     raise typer.Exit(CHANGES_PRESENT if exit_code and made.to_do and not code else code)
 
@@ -91,20 +91,20 @@ def _plan_rows(made: Plan) -> list[dict[str, Any]]:
     return planned + others
 
 
-def _print_plan(made: Plan) -> None:
-    from rich.console import Console
-    from rich.text import Text
+def _print_plan(made: Plan, to: TextIO) -> None:
+    def tell(text: str = "", style: str = "") -> None:
+        output.line(text, style, to=to)
 
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(Text(f"{made.playbook.file.name}: {made.playbook.file.about}\n", style="bold"))
+    tell(f"{made.playbook.file.name}: {made.playbook.file.about}", "bold")
     for names, diff in _same_diffs(made.to_do):
-        console.print(Text(_together(names), style="bold cyan"))
+        tell()
+        tell(_together(names), "bold cyan")
         for line in diff:
-            console.print(Text(line, style=output.diff_style(line)))
-        console.print()
+            tell(line, output.diff_style(line))
+    tell()
     for outcome in made.outcomes:
-        console.print(Text(_outcome_line(outcome), style="yellow"))
-    console.print(Text(_summary(made), style="bold"))
+        tell(_outcome_line(outcome), "yellow")
+    tell(_summary(made), "bold")
 
 
 def _same_diffs(changes: Iterable[Change]) -> list[tuple[list[str], tuple[str, ...]]]:
@@ -169,8 +169,8 @@ def apply(
         hint = "look at 'wifimgr plan' first, then say --yes"
         raise ConfigError("need-terminal", "somebody has to say yes, and there is no terminal to ask on", hint=hint)
     made, inventory, known_hosts = _plan(run, playbook, select)
-    if not form:
-        _print_plan(made)
+    if not (form or run.quiet):
+        _print_plan(made, sys.stderr)
     outcomes = [*made.outcomes, *(Outcome(name, Result.ALREADY_RIGHT) for name in made.already_right)]
     stop = threading.Event()
     if made.to_do:
@@ -180,9 +180,14 @@ def apply(
             run.say("nothing was changed")
             raise typer.Exit(1)
         store = Store(make_state_dir(inventory.network.folder))
-        pusher = Pusher(
-            inventory, known_hosts, store, made.playbook, why, stop, lambda name, text: run.detail(f"{name}: {text}")
-        )
+
+        def say(name: str, text: str) -> None:
+            if name:
+                run.detail(f"{name}: {text}")
+            else:
+                run.say(text)
+
+        pusher = Pusher(inventory, known_hosts, store, made.playbook, why, stop, say)
         outcomes += push_all(pusher, made.to_do, lambda outcome: run.say(_outcome_line(outcome)))
         store.close()
     _recap(run, outcomes, form, told=bool(made.to_do))
@@ -250,7 +255,7 @@ def list_journal(
         for entry in store.entries(limit)
     ]
     store.close()
-    output.show(rows, "entry", ("when", "router", "result", "what", "why", "detail"), form)
+    output.show(rows, "change", ("when", "router", "result", "what", "why", "detail"), form)
 
 
 # ---------------------------------------------------------------- router trust

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Any, TextIO
 
 from wifimgr.errors import visible
 
@@ -104,6 +104,18 @@ _PRINTERS: Mapping[Form, Callable[[Sequence[Row], str, Sequence[str]], None]] = 
     Form.JSON: _json,
     Form.YAML: _yaml,
 }
+
+
+def line(text: str = "", style: str = "", *, to: TextIO | None = None) -> None:
+    """Print one line, on stdout unless told otherwise: with its style on a terminal, else exactly as it is."""
+    file = to or sys.stdout
+    if not file.isatty():
+        print(text, file=file)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    Console(highlight=False, soft_wrap=True, file=file).print(Text(text, style=style))
 
 
 _DIFF_STYLES = {"+++": "dim", "---": "dim", "@@": "dim", "+": "green", "-": "red"}

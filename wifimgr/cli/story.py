@@ -11,7 +11,6 @@ import threading
 import time
 from pathlib import Path
 
-import yaml
 from rich.console import Console
 from rich.text import Text
 
@@ -53,8 +52,7 @@ class Story:
         self.lab.__enter__()
         try:
             _invent_secrets(first)
-            self._write_local(first)
-            (self.folder / "inventory/known_hosts").write_text(self.lab.known_hosts(), encoding="utf-8")
+            self.lab.move_in(self.folder, first.network.ssh_profiles, PUSH_TIMES)
             self.inventory = load(self.folder)
             self.playbook = load_playbook(self.folder, PLAYBOOK)
             self.known_hosts = KnownHosts(self.folder / "inventory/known_hosts")
@@ -67,17 +65,6 @@ class Story:
     def __exit__(self, *_: object) -> None:
         self.store.close()
         self.lab.__exit__(None, None, None)
-
-    def _write_local(self, inventory: Inventory) -> None:
-        local = {
-            "endpoints": self.lab.endpoints(),
-            "ssh": {
-                name: {"user": "root", "key": {"file": str(self.lab.key_file)}}
-                for name in inventory.network.ssh_profiles
-            },
-            "push": PUSH_TIMES,
-        }
-        (self.folder / ".wifimgr/local.yaml").write_text(yaml.safe_dump(local), encoding="utf-8")
 
     # ------------------------------------------------------------ telling
 
@@ -223,6 +210,9 @@ class Story:
         verdict = f"{len(self.wrong)} wrong" if self.wrong else "everything as promised"
         self._console.print(f"[bold]{verdict}[/], in {seconds:.0f} s")
 
+    def _some_place(self) -> str:
+        return next(each.site for each in self.inventory.routers.values() if each.manage is Manage.PUSH)
+
     def _apply(self, changes: list[Change]) -> list[Outcome]:
 
         stop = threading.Event()
@@ -239,7 +229,7 @@ class Story:
         program = "wifimgr" if shutil.which("wifimgr") else os.path.relpath(sys.argv[0])
         command = f"{shlex.quote(program)} --network {shlex.quote(str(self.folder))}"
         self._console.print("\nThe routers stay up until you press Ctrl-C. Try in another terminal:\n")
-        for words in ("router list", "plan identity", "apply identity -s jz-meiderich", "journal list"):
+        for words in ("router list", "plan identity", f"apply identity -s {self._some_place()}", "journal list"):
             self._console.print(f"   {command} {words}", markup=False)
         try:
             threading.Event().wait()

@@ -6,13 +6,15 @@ knows nothing of playbooks, plans or pushes, so that it can be the judge of them
 
 from __future__ import annotations
 
+import json
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from wifimgr.lab.router import SimulatedRouter
 from wifimgr.lab.sshd import Key, make_key
@@ -75,11 +77,18 @@ class Lab:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
 
-    def endpoints(self) -> dict[str, dict[str, str]]:
-        """Where each router is really reached: name to service to ``address:port``."""
-        return {name: {"ssh": f"127.0.0.1:{router.port}"} for name, router in self.routers.items()}
+    def move_in(self, network: Path, profiles: Iterable[str], push: Mapping[str, Any]) -> None:
+        """Makes a network folder speak to these routers: writes its local.yaml and its known_hosts.
 
-    def known_hosts(self) -> str:
-        """The host keys of all routers, in the form of inventory/known_hosts."""
+        ``profiles`` are the SSH profiles of the network, ``push`` the times of a push as local.yaml has them.
+        """
+        login = {"user": "root", "key": {"file": str(self.key_file)}}
+        local = {
+            "endpoints": {name: {"ssh": f"127.0.0.1:{router.port}"} for name, router in self.routers.items()},
+            "ssh": dict.fromkeys(profiles, login),
+            "push": push,
+        }
+        (network / ".wifimgr/local.yaml").write_text(json.dumps(local, indent=1), encoding="ascii")  # JSON is YAML, too
         keys = {name: router.host_key for name, router in self.routers.items()}
-        return "".join(f"{name} {key.get_name()} {key.get_base64()}\n" for name, key in keys.items())
+        lines = "".join(f"{name} {key.get_name()} {key.get_base64()}\n" for name, key in keys.items())
+        (network / "inventory/known_hosts").write_text(lines, encoding="ascii")

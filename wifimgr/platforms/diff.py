@@ -6,10 +6,17 @@ import difflib
 import re
 from collections.abc import Iterable
 
+from wifimgr.model import Value
+
 MASK = "***"
 NEW_MASK = "*** (new)"
 CONTEXT_LINES = 2
-_INVISIBLE = re.compile(r"[^\t -~\u00a0-\u200a\u2010-\u2027\u202f-\u205f\u2070-\U0010ffff]")
+_FIRST_SIGN = 0xF0000  # private use: no font shows these, no language needs them
+_SIGN = re.compile("\ue000[\U000f0000-\U000ffffd]\ue001")
+_INVISIBLE = re.compile(
+    r"[^\t -~\u00a0-\u061b\u061d-\u200a\u2010-\u2027\u202f-\u205f\u2070-\ud7ff"  # \ud800-\udfff: undecodable bytes
+    r"\ue000-\ufefe\uff00-\ufff8\ufffc-\U000dffff\U000e1000-\U0010ffff]"
+)
 
 
 def unified(path: str, before: str | None, after: str | None) -> tuple[str, ...]:
@@ -30,8 +37,29 @@ def visible(line: str) -> str:
     return _INVISIBLE.sub(lambda match: match[0].encode("unicode_escape", "backslashreplace").decode(), line)
 
 
-def without(text: str, secrets: Iterable[str]) -> str:
-    """The text with every one of these secrets masked."""
-    for secret in sorted(secrets, key=len, reverse=True):
-        text = text.replace(secret, MASK) if secret else text
-    return text
+class Veil:
+    """Takes the place of secrets while two texts are compared, so that two secrets differ and none can be read.
+
+    ``before`` and ``after`` are the secrets of the two texts. One that is new is marked where it is shown.
+    """
+
+    def __init__(self, before: Iterable[Value], after: Iterable[Value]) -> None:
+        old = list(before)
+        values = [*old, *(value for value in after if value not in old)]
+        self._signs = {value: f"\ue000{chr(_FIRST_SIGN + number)}\ue001" for number, value in enumerate(values)}
+        self._shown = {sign: MASK if value in old else NEW_MASK for value, sign in self._signs.items()}
+
+    def sign(self, value: Value) -> str:
+        """What stands for a secret in a text; the value itself where it is none."""
+        return self._signs.get(value, value if isinstance(value, str) else MASK)
+
+    def over(self, text: str, secrets: Iterable[str]) -> str:
+        """The text with these secrets covered wherever they stand, also inside of other values."""
+        for secret in sorted(secrets, key=len, reverse=True):
+            for form in (secret.replace("'", "'\\''"), secret) if secret else ():
+                text = text.replace(form, self.sign(secret))
+        return text
+
+    def lifted(self, lines: Iterable[str]) -> tuple[str, ...]:
+        """Lines of a diff as people see them."""
+        return tuple(_SIGN.sub(lambda match: self._shown.get(match[0], MASK), line) for line in lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -18,6 +19,10 @@ IDENTITY = (GLUON_MARK,)
 
 CONNECTIVITY = {f"etc/config/{package}" for package in ("network", "wireless", "firewall", "dropbear")}
 """A mistake in one of these can cut our way to the router."""
+
+SURELY_NO_WORD = 8
+"""Characters. A secret of an option that is as long is also covered where it stands in other texts, like comments."""
+_COMMENTED = re.compile(r"(#.*\b(?:option|list)[ \t]+(\w+)[ \t]+)(.+)")
 
 NEW_CONFIG_MODE = "600"
 NEW_FILE_MODE = "644"
@@ -125,8 +130,10 @@ def _render_uci(
     parsed = Document.parse(old), Document.parse(new)
     hidden = tuple(_hidden(each, secrets) for each in parsed)
     lost = bool(hidden[0] - hidden[1])
-    masked = [_masked(each, hidden[0], secrets) for each in parsed]
-    shown = diff.unified(path, None if before is None else masked[0], masked[1])
+    veil = diff.Veil(*hidden)
+    longer = {value for value in hidden[0] | hidden[1] if isinstance(value, str) and len(value) >= SURELY_NO_WORD}
+    veiled = [_veiled(each, veil, secrets, longer) for each in parsed]
+    shown = veil.lifted(diff.unified(path, None if before is None else veiled[0], veiled[1]))
     mode = "" if before is not None else NEW_CONFIG_MODE
     return PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=lost), touched
 
@@ -190,23 +197,24 @@ def _set_options(document: Document, edit: UciEdit, section: Section, *, new: bo
     return touched
 
 
-def _hidden(document: Document, secrets: set[str]) -> set[tuple[str, Value]]:
-    """Options and values no diff may show: because of the option's name, or the value is one of these secrets."""
-    return {
-        (option, value)
-        for section in document.sections
-        for option, value in section.options.items()
-        if is_hidden(option) or (isinstance(value, str) and value in secrets)
-    }
+def _is_secret(option: str, value: Value, secrets: set[str]) -> bool:
+    """Whether no diff may show this, because of the option's name or because the value is one of these secrets."""
+    return is_hidden(option) or (isinstance(value, str) and value in secrets)
 
 
-def _masked(document: Document, before: set[tuple[str, Value]], secrets: set[str]) -> str:
-    """The text without secrets; one that was not there before is marked, so that the diff shows that it changed."""
-    hidden = _hidden(document, secrets)
+def _hidden(document: Document, secrets: set[str]) -> set[Value]:
+    options = (pair for section in document.sections for pair in section.options.items())
+    return {value for option, value in options if _is_secret(option, value, secrets)}
+
+
+def _veiled(document: Document, veil: diff.Veil, secrets: set[str], longer: set[str]) -> str:
+    """The text without secrets: neither as values, nor in options that were commented out, nor inside other texts."""
     for section in document.sections:
-        for place in hidden & set(section.options.items()):
-            document.set(section, place[0], diff.MASK if place in before else diff.NEW_MASK)
-    return diff.without(document.render(), secrets)
+        for option, value in section.options.items():
+            if _is_secret(option, value, secrets):
+                document.set(section, option, veil.sign(value))
+    text = _COMMENTED.sub(lambda match: match[1] + (diff.MASK if is_hidden(match[2]) else match[3]), document.render())
+    return veil.over(text, secrets | longer)
 
 
 def _plain(value: str | Secret) -> str:

@@ -44,7 +44,7 @@ class Pusher:
     why: str
     stop: threading.Event
     say: Callable[[str, str], None] = lambda router, text: None
-    """Called with a router and what happens to it now."""
+    """Called with a router (empty: all of them) and what happens to it now."""
 
     def push(self, planned: Change) -> Outcome:
         """Makes one planned change; never raises for what goes wrong with this router."""
@@ -193,8 +193,9 @@ class _Window:
         return Outcome(self._router, Result.UNREACHABLE, what, hint, "unconfirmed")
 
     def _wait(self, seconds: float) -> None:
-        """Waits, but not for somebody who wants to end."""
-        self._pusher.stop.wait(seconds)
+        """Waits; only shortly when somebody wants to end."""
+        if self._pusher.stop.wait(seconds):
+            time.sleep(PAUSE_SECONDS)
 
     def _step(self, connection: Connection, deadline: Deadline) -> script.Standing:
         """One login: where does the change stand, and may it be confirmed?"""

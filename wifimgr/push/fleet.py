@@ -12,7 +12,7 @@ from wifimgr.push.apply import Pusher
 
 log = logging.getLogger(__name__)
 
-AT_ONCE = 20
+AT_ONCE = 50
 """Routers that are pushed to at the same time."""
 POLL_SECONDS = 0.2
 
@@ -68,5 +68,6 @@ def _as_they_end(futures: list[Future[Outcome]], pusher: Pusher) -> Iterator[Fut
             ended, left = wait(left, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
         except KeyboardInterrupt:
             pusher.stop.set()
+            pusher.say("", "stopping: what is not confirmed goes back now; this takes a moment")
             continue
         yield from ended

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import model_validator
+from pydantic import AfterValidator
 
 from wifimgr.errors import ConfigError, Problem, did_you_mean
 from wifimgr.inventory import Selector
@@ -18,12 +18,23 @@ from wifimgr.push.checks import CHECKS
 from wifimgr.push.tasks import TASKS
 from wifimgr.push.tasks.files import FileWish
 from wifimgr.push.tasks.uci import UciWishes
-from wifimgr.push.variables import Variables
+from wifimgr.push.variables import Filled, Variables
 from wifimgr.settings import SecretRef
 from wifimgr.settings.values import Duration, Text, Vars
 from wifimgr.yamlfile import Document, KeyPath, Strict, fault, read, validate
 
 FOLDER = "playbooks"
+
+
+def _check(check: dict[str, Any]) -> dict[str, Any]:
+    if len(check) != 1:
+        raise fault("a check is one key and its value", "write '- ssid: NAME'")
+    [(name, wanted)] = check.items()
+    if name not in CHECKS:
+        raise fault(f"'{name}' is no check", did_you_mean(name, CHECKS), "unknown-name")
+    if wanted is not True if name == "default-route" else not isinstance(wanted, str):
+        raise fault(f"the check '{name}' has no such value", "write a name, or true for default-route")
+    return check
 
 
 class PlaybookFile(Strict):
@@ -35,22 +46,8 @@ class PlaybookFile(Strict):
     vars: Vars = {}
     uci: UciWishes = {}
     files: list[FileWish] = []
-    checks: list[dict[str, Any]] = []
+    checks: list[Annotated[dict[str, Any], AfterValidator(_check)]] = []
     interrupts: dict[str, Duration] = {}
-
-    @model_validator(mode="before")
-    @classmethod
-    def _checks_are_known(cls, data: Any) -> Any:
-        checks = data.get("checks", []) if isinstance(data, dict) else []
-        for check in checks if isinstance(checks, list) else []:
-            if not isinstance(check, dict) or len(check) != 1:
-                raise fault("a check is one key and its value", "write '- ssid: NAME'")
-            [(name, wanted)] = check.items()
-            if name not in CHECKS:
-                raise fault(f"'{name}' is no check", did_you_mean(name, CHECKS), "unknown-name")
-            if wanted is not True if name == "default-route" else not isinstance(wanted, str):
-                raise fault(f"the check '{name}' has no such value", "write a name, or true for default-route")
-        return data
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,8 +85,9 @@ class Playbook:
             for edit in make(getattr(self.file, task), variables.fill, partial(self._line_below, task))
         )
         checks = tuple(
-            (name, _text(variables.fill(wanted, self._line(("checks", index)))))
+            (name, _plain(variables.fill(wanted, line), line))
             for index, check in enumerate(self.file.checks)
+            for line in [self._line(("checks", index))]
             for name, wanted in check.items()
         )
         return Wishes(edits, checks)
@@ -110,8 +108,11 @@ class Playbook:
         return str(self.document.origin(key))
 
 
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else str(value)
+def _plain(value: Filled, where: str) -> str:
+    if not isinstance(value, str):
+        hint = "no lists, no secrets"
+        raise ConfigError("bad-wish", "a check takes plain text only", where=where, hint=hint)
+    return value
 
 
 def load(folder: Path, name: str) -> Playbook:

@@ -95,9 +95,10 @@ undo() {
 	[ -e "$W/undo.$TX" ] || return 0
 	kill "$(cat "$V/reload.$TX" 2>/dev/null)" 2>/dev/null
 	restore || return 1
+	rm -f "$KEEP"
 	mv "$W/undo.$TX" "$W/rolledback.$TX"
 	sync
-	rm -rf "$T" "$KEEP" "$V"/*."$TX"
+	rm -rf "$T" "$V"/*."$TX"
 }
 
 # Lets the daemons take up the files that are there now. The answer leaves first: the reload may cut the connection.

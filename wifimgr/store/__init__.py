@@ -75,6 +75,9 @@ class Store:
         with self._writing() as connection:
             connection.execute(lease.delete().where(lease.c.router == router, lease.c.expires < now))
             holder = connection.execute(select(lease).where(lease.c.router == router)).one_or_none()
+            if holder is not None and _is_gone(holder.owner):
+                connection.execute(lease.delete().where(lease.c.router == router))
+                holder = None
             if holder is None:
                 values = {"router": router, "owner": owner, "expires": now + timedelta(seconds=seconds)}
                 connection.execute(lease.insert().values(**values))
@@ -129,6 +132,20 @@ class Store:
             raise StoreError(
                 "store-failed", f"the store cannot be used: {reason}", where=str(self.path), hint=hint
             ) from None
+
+
+def _is_gone(owner: str) -> bool:
+    """Whether a lease was left by a process of this machine that has ended (``host:process:number``)."""
+    host, process, _ = owner.rsplit(":", 2)
+    if host != socket.gethostname():
+        return False
+    try:
+        os.kill(int(process), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        return False
+    return False
 
 
 def _now() -> datetime:

@@ -16,6 +16,7 @@ from wifimgr.yamlfile import KeyPath, Strict, fault
 
 OWN = ("/etc/wifimgr", "/etc/init.d/wifimgr", "/etc/rc.d/S09wifimgr", "/lib/upgrade/keep.d/wifimgr")
 """Where wifimgr keeps its own state on a router."""
+NOT_ON_FLASH = ("/tmp/", "/var/", "/proc/", "/sys/", "/dev/")  # noqa: S108 (on a router)
 
 
 def _path(value: str) -> str:
@@ -23,7 +24,7 @@ def _path(value: str) -> str:
         raise fault("is not a path that can be pushed", "write a whole path of plain characters, like /etc/banner")
     if value.startswith("/etc/config/"):
         raise fault("is a UCI file", "wish its options under uci", "bad-wish")
-    if value.startswith(OWN) or value.startswith(("/tmp/", "/proc/", "/sys/", "/dev/")):  # noqa: S108 (on a router)
+    if value.startswith((*OWN, *NOT_ON_FLASH)):
         raise fault("may not be pushed", "it is wifimgr's own state, or it is not on flash", "bad-wish")
     return value
 
