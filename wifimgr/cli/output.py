@@ -54,8 +54,8 @@ def _table(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(Text(column), overflow="fold")
+    for number, column in enumerate(columns):  # the first one is the name people copy: never broken
+        table.add_column(Text(column), overflow="fold", no_wrap=number == 0)
     for row in rows:
         table.add_row(*(Text(cell(row.get(column))) for column in columns))
     console = Console(highlight=False)

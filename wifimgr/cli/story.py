@@ -119,6 +119,7 @@ class Story:
     def _push(self, changes: list[Change]) -> None:
         self._title(f"Change {len(changes)} routers: what is behind another router first")
         self._say(f"wifimgr apply {PLAYBOOK}", "dim")
+        self._say("About ten seconds: each one settles, then has to let us in twice.")
         outcomes = self._apply(changes)
         done = [outcome.router for outcome in outcomes if outcome.result is Result.DONE]
         arrived = all(

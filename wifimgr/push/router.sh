@@ -135,7 +135,8 @@ undo_overdue() {
 		[ "$UP" -ge "$deadline" ] || [ "$UP" -lt "$armed" ] || return 0
 	fi
 	lock || return 0
-	undo "$TX" && reload_soon
+	undo "$TX"
+	reload_soon
 }
 
 # At boot, before the network: nothing unconfirmed survives. No lock: nobody else runs yet.

@@ -22,6 +22,7 @@ from wifimgr.model import PathChange
 
 ROUTER_SH = (files("wifimgr.push") / "router.sh").read_text(encoding="ascii").rstrip("\n")
 _SAFE = re.compile(r"[A-Za-z0-9._/@+-]+")
+_NUMBER = re.compile(r"[0-9]{1,9}")
 _PART = re.compile(r"\.\.?")
 
 
@@ -157,7 +158,7 @@ def read_show(answer: Answer) -> Shown:
     open_change = ""
     while True:
         match answer.line():
-            case ["file", path, size, *_] if size.isdigit():
+            case ["file", path, size, *_] if _NUMBER.fullmatch(size):
                 found[path] = answer.raw(int(size))
             case ["absent", path]:
                 found[path] = None
@@ -187,7 +188,7 @@ def read_standing(answer: Answer) -> Standing:
     words = answer.line()
     if words[0] != "state" or len(words) < 2:
         raise answer.bad(f"{words[0]!r} was not expected")
-    wait = float(words[2]) if len(words) > 2 and words[2].lstrip("-").isdigit() else 0.0
+    wait = float(words[2]) if len(words) > 2 and _NUMBER.fullmatch(words[2]) else 0.0
     return Standing(words[1], wait)
 
 
