@@ -50,6 +50,7 @@ ERRORS: dict[str, str] = {
     "unconfirmed": "a router could not be reached to confirm; it goes back by itself",
     "store-failed": "the store cannot be read or written",
     "lab-failed": "the simulated network did not do what it should",
+    "bug": "wifimgr itself made a mistake",
 }
 """Every error id with its meaning in one line."""
 
