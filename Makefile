@@ -27,7 +27,7 @@ help: ## show this list
 	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
-demo: $(STAMP) ## a simulated network on this machine, pushed to and watched (ARGS=--once: show it and end)
+demo: $(STAMP) ## a simulated network on this machine, and changes that go wrong (ARGS=--once: show it and end)
 	@$(BIN)/wifimgr demo $(ARGS)
 
 .PHONY: test

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import tempfile
 import traceback
@@ -18,7 +19,7 @@ from wifimgr.errors import WifimgrError
 
 app = typer.Typer(
     name="wifimgr",
-    help="Keep a network of free Wi-Fi routers: inventory, safe push, health, metrics, status page.",
+    help="Keep a network of free Wi-Fi routers: an inventory in YAML, and changes that never lose a router.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # they print source lines, and a secret may stand in one
 )
@@ -50,6 +51,8 @@ def main(args: Sequence[str] | None = None) -> None:
     """The program ``wifimgr``: run a command and end with its exit code."""
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # LANG=C is no reason to fail
+    for number in (signal.SIGTERM, signal.SIGHUP):  # kill, a closed terminal: clean up as after Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     sys.exit(run(sys.argv[1:] if args is None else args))
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import threading
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -49,11 +51,13 @@ def plan(
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 5 when there is something to do.")] = False,
 ) -> None:
     """Show what a playbook would change on which router. Nothing is changed."""
-    made, _, _ = _plan(run, playbook, select)
+    made, inventory, _ = _plan(run, playbook, select)
     if form:
         output.show(_plan_rows(made), "router", ("router", "result", "paths", "why"), form)
     else:
         _print_plan(made, sys.stdout)
+        for line in _warnings(made, inventory) if made.to_do else ():
+            output.line(line)
     code = _code(made.outcomes)
     raise typer.Exit(CHANGES_PRESENT if exit_code and made.to_do and not code else code)
 
@@ -80,12 +84,22 @@ def _plan_rows(made: Plan) -> list[dict[str, Any]]:
             "result": "to change" if change.paths else str(Result.ALREADY_RIGHT),
             "paths": [f"/{path.path}" for path in change.paths],
             "why": "",
+            "next": "",
+            "id": "",
             "diff": [line for path in change.paths for line in path.diff],
         }
         for change in made.changes
     ]
     others = [
-        {"router": outcome.router, "result": str(outcome.result), "paths": [], "why": outcome.why, "diff": []}
+        {
+            "router": outcome.router,
+            "result": str(outcome.result),
+            "paths": [],
+            "why": outcome.why,
+            "next": outcome.hint,
+            "id": outcome.error_id,
+            "diff": [],
+        }
         for outcome in made.outcomes
     ]
     return planned + others
@@ -125,7 +139,7 @@ def _summary(made: Plan) -> str:
     for outcome in made.outcomes:
         counts[outcome.result] = counts.get(outcome.result, 0) + 1
     told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    return told if made.to_do else f"nothing to do: {told}"
+    return f"nothing to do: {told}" if made.already_right and not (made.to_do or made.outcomes) else told
 
 
 def _warnings(made: Plan, inventory: Inventory) -> list[str]:
@@ -179,7 +193,9 @@ def apply(
         if not (yes or typer.confirm("Change them?", err=True)):
             run.say("nothing was changed")
             raise typer.Exit(1)
-        store = Store(make_state_dir(inventory.network.folder))
+        state = make_state_dir(inventory.network.folder)
+        store = Store(state)
+        _log_to(state / "wifimgr.log")
 
         def say(name: str, text: str) -> None:
             if name:
@@ -213,6 +229,13 @@ def _outcome_line(outcome: Outcome) -> str:
     text = f"{text}: {outcome.why}" if outcome.why else text
     text = f"{text}; {outcome.hint}" if outcome.hint else text
     return visible(f"{text} [{outcome.error_id}]" if outcome.error_id else text)
+
+
+def _log_to(path: Path) -> None:
+    """Surprises are kept in a file: a person sees one line, whoever repairs it the traceback."""
+    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    logging.getLogger("wifimgr").addHandler(handler)
 
 
 _BAD = (Result.FAILED, Result.ROLLED_BACK, Result.UNREACHABLE)
