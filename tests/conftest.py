@@ -15,9 +15,7 @@ IN_CI = os.environ.get("CI") == "true"
 
 # The machine may be busy: a slow example is no failure, a hanging test is ended by pytest-timeout.
 # CI judges a change, so it always tries the same examples; people's machines look for new ones.
-settings.register_profile(
-    "wifimgr", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=IN_CI
-)
+settings.register_profile("wifimgr", deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=IN_CI)
 settings.load_profile("wifimgr")
 
 

@@ -101,10 +101,7 @@ def test_no_file_names_a_package_index_or_a_folder_of_one_machine(tracked: list[
     # Written in pieces, so that this file is not found itself.
     words = ["/" + "work/", "/" + "opt/pypi", "index" + "-url", "/root/" + ".pyenv"]
     found = [
-        f"{path.relative_to(TOP)}: {word}"
-        for path in tracked
-        for word in words
-        if word.encode() in path.read_bytes()
+        f"{path.relative_to(TOP)}: {word}" for path in tracked for word in words if word.encode() in path.read_bytes()
     ]
     # The way the lock is made has to name the option that keeps the index out of it.
     assert found == ["Makefile: " + words[2]]

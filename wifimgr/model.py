@@ -146,6 +146,8 @@ class Change:
     """Only the files that differ; empty: the router is already right."""
     touched: tuple[Touched, ...]
     """Everything the playbook wishes here, whether it differs or not: what "changed since plan" is judged on."""
+    checks: tuple[tuple[str, str], ...] = ()
+    """What must hold before the change is confirmed: name of the check, and what it wants."""
     interrupts: Mapping[str, float] = field(default_factory=_empty)
     """What people would notice, and for how many seconds: ``{"wifi": 40.0}``."""
     connectivity: bool = False

@@ -13,15 +13,17 @@ import base64
 import hashlib
 import logging
 import socket
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import paramiko
 from paramiko.pkey import UnknownKeyType
+from paramiko.ssh_exception import IncompatiblePeer
 
 from wifimgr.errors import ConfigError, Refused, RouterError
 from wifimgr.model import Router
@@ -31,6 +33,8 @@ from wifimgr.settings import Endpoint, Network, Secret
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
 RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 WINDOW = 65536
+LONGEST_ANSWER = 4 << 20
+"""Bytes. All configuration of a router is a hundredth of it."""
 
 # What goes wrong is raised to us and told in one line; paramiko's thread would print it again, with a traceback.
 logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
@@ -163,15 +167,22 @@ class Connection:
             channel.exec_command(SHELL)
             channel.sendall(script.encode("utf-8", "surrogateescape"))
             channel.shutdown_write()
-            output = b""
+            output = bytearray()
             while data := channel.recv(WINDOW):
                 output += data
+                if len(output) > LONGEST_ANSWER:
+                    raise EOFError(f"it sends more than {LONGEST_ANSWER >> 20} MiB")
                 channel.settimeout(deadline.left())
                 if deadline.passed():
                     raise TimeoutError
-        except (OSError, EOFError, paramiko.SSHException) as error:
+            # Dropbear closes a channel at once that is opened before it has collected the process of the last one.
+            if not channel.status_event.wait(deadline.left()):
+                raise TimeoutError
+            if channel.exit_status < 0:
+                raise EOFError("the connection was lost")
+        except Exception as error:  # paramiko raises whatever ended its thread: an answer of any form may be the cause
             raise _unreachable(self.target, error) from None
-        return output
+        return bytes(output)
 
 
 @contextmanager
@@ -189,11 +200,16 @@ def connect(target: Target, deadline: Deadline) -> Iterator[Connection]:
         )
     login = Deadline(min(target.timeout, deadline.left()))
     transport = _handshake(target, login, tuple(key.type for key in target.keys))
+    # Some waits of paramiko know no end (for the answer to a request, for room to send): closing ends them all.
+    watchdog = threading.Timer(deadline.left(), transport.close)
+    watchdog.daemon = True
+    watchdog.start()
     try:
         _check_host_key(target, _host_key(target, transport))
         _log_in(target, transport, login)
         yield Connection(target, transport)
     finally:
+        watchdog.cancel()
         transport.close()
 
 
@@ -212,13 +228,20 @@ def _handshake(target: Target, deadline: Deadline, key_types: tuple[str, ...]) -
         sock = socket.create_connection(address, deadline.left())
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         transport = paramiko.Transport(sock)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # a name of an impossible form is no OSError
         raise _unreachable(target, error) from None
     try:
         transport.get_security_options().key_types = _signatures(key_types)
         transport.banner_timeout = transport.handshake_timeout = deadline.left()
         transport.start_client(timeout=deadline.left())
-    except (OSError, EOFError, paramiko.SSHException) as error:
+    except IncompatiblePeer as error:
+        transport.close()
+        what = f"it cannot agree with us on how to speak SSH ({_reason(error)}); trusted: {', '.join(key_types)}"
+        hint = f"if its host key is of another type now: 'wifimgr router trust {target.name} --replace'"
+        raise RouterError("unreachable", what, where=target.describe(), hint=hint) from None
+    except (
+        Exception
+    ) as error:  # paramiko raises whatever ended its thread: garbage from the other side may be the cause
         transport.close()
         raise _unreachable(target, error) from None
     return transport
@@ -233,7 +256,7 @@ def _signatures(key_types: tuple[str, ...]) -> list[str]:
 def _host_key(target: Target, transport: paramiko.Transport) -> HostKey:
     try:
         key = transport.get_remote_server_key()
-    except paramiko.SSHException as error:  # the router went away in this very moment
+    except Exception as error:  # the router went away in this very moment, or what it shows is no key
         raise _unreachable(target, error) from None
     return HostKey(key.get_name(), key.get_base64())
 
@@ -252,17 +275,18 @@ def _check_host_key(target: Target, shown: HostKey) -> None:
 
 
 def _log_in(target: Target, transport: paramiko.Transport, deadline: Deadline) -> None:
+    key = None if target.key_file is None else _private_key(target.key_file)
+    if key is None and target.password is None:
+        raise _login_refused(target, "no key and no password is set")
     transport.auth_timeout = deadline.left()
     try:
-        if target.key_file is not None:
-            transport.auth_publickey(target.user, _private_key(target.key_file))
+        if key is not None:
+            transport.auth_publickey(target.user, key)
         elif target.password is not None:
             transport.auth_password(target.user, target.password.reveal())
-        else:
-            raise _login_refused(target, "no key and no password is set")
     except paramiko.AuthenticationException as error:
         raise _login_refused(target, str(error) or "authentication failed") from None
-    except (OSError, EOFError, paramiko.SSHException) as error:
+    except Exception as error:  # as in a handshake
         raise _unreachable(target, error) from None
 
 
@@ -270,9 +294,9 @@ def _log_in(target: Target, transport: paramiko.Transport, deadline: Deadline) -
 def _private_key(path: Path) -> paramiko.PKey:
     try:
         return paramiko.PKey.from_path(path)
-    except (OSError, ValueError, paramiko.SSHException, UnknownKeyType) as error:
-        hint = "set profiles.ssh.<profile>.key.file to an unencrypted private key that can be read"
-        what = f"this SSH key cannot be used: {str(error) or type(error).__name__}"
+    except (OSError, ValueError, TypeError, paramiko.SSHException, UnknownKeyType) as error:
+        hint = "name a private key without a passphrase that can be read in profiles.ssh.<profile>.key.file"
+        what = f"this SSH key cannot be used: {_reason(error)}"
         raise ConfigError("unreadable-file", what, where=str(path), hint=hint) from None
 
 
@@ -287,8 +311,11 @@ def _login_refused(target: Target, why: str) -> RouterError:
 
 
 def _unreachable(target: Target, error: Exception) -> RouterError:
-    why = "no answer in time" if isinstance(error, TimeoutError) else str(error) or type(error).__name__
+    why = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
     hint = "check power, cable and address"
-    with suppress(AttributeError):
-        why = error.strerror or why  # type: ignore[attr-defined]
     return RouterError("unreachable", f"cannot be reached ({why})", where=target.describe(), hint=hint)
+
+
+def _reason(error: Exception) -> str:
+    """Why something failed, in the words of the system or the library."""
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip().rstrip(".")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -49,6 +50,8 @@ def _root(
 
 def main(args: Sequence[str] | None = None) -> None:
     """The program ``wifimgr``: run a command and end with its exit code."""
+    sys.stdout = sys.stdout or Path(os.devnull).open("w")  # noqa: SIM115 (closed by whoever started us; ends with us)
+    sys.stderr = sys.stderr or Path(os.devnull).open("w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # LANG=C is no reason to fail
     for number in (signal.SIGTERM, signal.SIGHUP):  # kill, a closed terminal: clean up as after Ctrl-C
@@ -72,6 +75,9 @@ def run(args: Sequence[str]) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            print("error: the output cannot be written: no space left", file=sys.stderr)
+            return 1
         print(f"error: this is a bug in wifimgr, please report it: {_log(error)}", file=sys.stderr)
         return 1
     return code

@@ -66,10 +66,12 @@ def _plan(run: common.Run, playbook: str, select: Sequence[str]) -> tuple[Plan, 
     from wifimgr.inventory import load
     from wifimgr.push.plan import choose, make_plan
     from wifimgr.push.playbook import load as load_playbook
+    from wifimgr.settings import make_state_dir
     from wifimgr.ssh import KnownHosts
 
     folder = run.folder()
     inventory = load(folder)
+    _log_to(make_state_dir(folder) / "wifimgr.log")
     wanted = load_playbook(folder, playbook)
     known_hosts = KnownHosts(folder / "inventory/known_hosts")
     routers = choose(inventory, wanted, select)
@@ -195,7 +197,6 @@ def apply(
             raise typer.Exit(1)
         state = make_state_dir(inventory.network.folder)
         store = Store(state)
-        _log_to(state / "wifimgr.log")
 
         def say(name: str, text: str) -> None:
             if name:
@@ -203,7 +204,7 @@ def apply(
             else:
                 run.say(text)
 
-        pusher = Pusher(inventory, known_hosts, store, made.playbook, why, stop, say)
+        pusher = Pusher(inventory, known_hosts, store, made.playbook, visible(why), stop, say)
         outcomes += push_all(pusher, made.to_do, lambda outcome: run.say(_outcome_line(outcome)))
         store.close()
     _recap(run, outcomes, form, told=bool(made.to_do))

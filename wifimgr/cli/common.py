@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -54,7 +55,8 @@ class Run:
     def say(self, text: str) -> None:
         """Tell a person something; never data."""
         if not self.quiet:
-            print(visible(text), file=sys.stderr)
+            with suppress(OSError):  # nobody listens any more: no reason to stop in the middle of a push
+                print(visible(text), file=sys.stderr)
 
     def detail(self, text: str) -> None:
         """Tell a person more, when asked to with ``-v``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
@@ -12,6 +13,11 @@ from wifimgr.errors import visible
 
 SCHEMA_VERSION = 1
 """Of the JSON and YAML documents; grows when a key changes its meaning or goes."""
+
+WIDE = 100
+"""Columns of a terminal from which on names are never broken."""
+_STEERING = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+"""What JSON and YAML may hold as it is, but would steer a terminal."""
 
 Row = Mapping[str, Any]
 
@@ -54,11 +60,11 @@ def _table(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for number, column in enumerate(columns):  # the first one is the name people copy: never broken
-        table.add_column(Text(column), overflow="fold", no_wrap=number == 0)
+    console = Console(highlight=False)
+    for number, column in enumerate(columns):  # the first one is the name people copy: not broken where there is room
+        table.add_column(Text(column), overflow="fold", no_wrap=number == 0 and console.width >= WIDE)
     for row in rows:
         table.add_row(*(Text(cell(row.get(column))) for column in columns))
-    console = Console(highlight=False)
     if not console.is_terminal:  # no terminal, no width: nothing is folded or cut
         console.width = console.measure(table, options=console.options.update(max_width=1 << 20)).maximum
     console.print(table)
@@ -89,13 +95,17 @@ def _plain(value: object) -> object:
 
 
 def _json(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
-    print(json.dumps(_document(rows, noun), indent=2, ensure_ascii=False))
+    text = json.dumps(_document(rows, noun), indent=2, ensure_ascii=False)
+    print(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
 
 
 def _yaml(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
     import yaml
 
-    print(yaml.safe_dump(_document(rows, noun), allow_unicode=True, sort_keys=False), end="")
+    text = yaml.safe_dump(_document(rows, noun), allow_unicode=True, sort_keys=False)
+    if _STEERING.search(text):
+        text = yaml.safe_dump(_document(rows, noun), sort_keys=False)
+    print(text, end="")
 
 
 _PRINTERS: Mapping[Form, Callable[[Sequence[Row], str, Sequence[str]], None]] = {

@@ -29,7 +29,8 @@ from paramiko.common import (
 )
 
 BLOCK = 65536
-LOGIN_TIMEOUT = 20.0
+LOOK_SECONDS = 0.5
+COMMAND_SECONDS = 5.0
 
 # Clients that come and go in the middle of a handshake are what the lab is for, not news.
 logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
@@ -145,8 +146,9 @@ class SshServer:
             time.sleep(self._link.lag)
             session = _Session(self._user_key, self._link)
             transport.start_server(server=session)
-            while channel := transport.accept(LOGIN_TIMEOUT):
-                if session.command.wait(LOGIN_TIMEOUT):
+            while transport.is_active():
+                channel = transport.accept(LOOK_SECONDS)  # is not woken when the transport ends
+                if channel and session.command.wait(COMMAND_SECONDS):
                     session.command.clear()
                     self._run(channel, f"127.0.0.1 {client_port} 127.0.0.1 {self.port}")
         except (paramiko.SSHException, OSError, EOFError):
@@ -168,7 +170,7 @@ class SshServer:
             while data := os.read(process.stdout.fileno(), BLOCK):
                 time.sleep(self._link.lag)
                 channel.sendall(data)
-            channel.send_exit_status(process.wait())
+            channel.send_exit_status(process.wait() & 0xFF)
         process.stdout.close()
         with suppress(OSError, EOFError):
             channel.close()

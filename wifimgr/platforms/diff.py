@@ -10,6 +10,8 @@ from wifimgr.model import Value
 
 MASK = "***"
 NEW_MASK = "*** (new)"
+MASKED_OUT = "-***"
+"""A line that goes and may be a secret."""
 CONTEXT_LINES = 2
 _FIRST_SIGN = 0xF0000  # private use: no font shows these, no language needs them
 _SIGN = re.compile("\ue000[\U000f0000-\U000ffffd]\ue001")
@@ -22,14 +24,22 @@ _INVISIBLE = re.compile(
 def unified(path: str, before: str | None, after: str | None) -> tuple[str, ...]:
     """The lines of a unified diff of two texts that hold no secret any more; None: the file is not there."""
     lines = difflib.unified_diff(
-        [] if before is None else before.splitlines(),
-        [] if after is None else after.splitlines(),
+        _lines(before),
+        _lines(after),
         "not there" if before is None else f"/{path}",
         "removed" if after is None else f"/{path}",
         lineterm="",
         n=CONTEXT_LINES,
     )
     return tuple(visible(line) for line in lines)
+
+
+def _lines(text: str | None) -> list[str]:
+    """Lines that differ whenever the texts differ, also by their line ends."""
+    if not text:
+        return []
+    *lines, last = text.split("\n")
+    return [*lines, f"{last} (no line break at the end)"] if last else lines
 
 
 def visible(line: str) -> str:
@@ -44,8 +54,8 @@ class Veil:
     """
 
     def __init__(self, before: Iterable[Value], after: Iterable[Value]) -> None:
-        old = list(before)
-        values = [*old, *(value for value in after if value not in old)]
+        old = dict.fromkeys(before)
+        values = dict.fromkeys([*old, *after])
         self._signs = {value: f"\ue000{chr(_FIRST_SIGN + number)}\ue001" for number, value in enumerate(values)}
         self._shown = {sign: MASK if value in old else NEW_MASK for value, sign in self._signs.items()}
 
@@ -55,10 +65,12 @@ class Veil:
 
     def over(self, text: str, secrets: Iterable[str]) -> str:
         """The text with these secrets covered wherever they stand, also inside of other values."""
-        for secret in sorted(secrets, key=len, reverse=True):
-            for form in (secret.replace("'", "'\\''"), secret) if secret else ():
-                text = text.replace(form, self.sign(secret))
-        return text
+        forms = {form: secret for secret in secrets for form in (secret.replace("'", "'\\''"), secret) if form}
+        if not forms:
+            return text
+        longest_first = sorted(forms, key=len, reverse=True)
+        pattern = re.compile("|".join(map(re.escape, longest_first)))
+        return pattern.sub(lambda match: self.sign(forms[match[0]]), text)
 
     def lifted(self, lines: Iterable[str]) -> tuple[str, ...]:
         """Lines of a diff as people see them."""

@@ -22,10 +22,15 @@ CONNECTIVITY = {f"etc/config/{package}" for package in ("network", "wireless", "
 
 SURELY_NO_WORD = 8
 """Characters. A secret of an option that is as long is also covered where it stands in other texts, like comments."""
-_COMMENTED = re.compile(r"(#.*\b(?:option|list)[ \t]+(\w+)[ \t]+)(.+)")
+_COMMENTED = re.compile(r"^([ \t]*#[^\n]*?\b(?:option|list)[ \t]+(\w+)[ \t]+)(.+)", re.MULTILINE)
+
+WIRELESS = "etc/config/wireless"
 
 NEW_CONFIG_MODE = "600"
 NEW_FILE_MODE = "644"
+
+_SECRET_OPTION = re.compile(r"(pass|pin|pwd|(api|auth|shared|wpa|wep|crypt|secret|private)key)[0-9]*$|^pincode$")
+"""Names of options that hold a secret, besides those that look like one everywhere."""
 
 Facts = Mapping[str, bytes | None]
 """What was read from a router: path without leading slash to bytes, None where there is no such file."""
@@ -57,14 +62,42 @@ def touches_connectivity(changes: Iterable[PathChange]) -> bool:
     return any(change.path in CONNECTIVITY or change.path.startswith("etc/dropbear/") for change in changes)
 
 
+WIRELESS = "etc/config/wireless"
+
+
+def paths_of_checks(checks: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """The files that must be read to know what the checks should find."""
+    return (WIRELESS,) if any(name == "ssid" for name, _ in checks) else ()
+
+
+def checks_as_wished(checks: Iterable[tuple[str, str]], files: Facts) -> tuple[tuple[str, str], ...]:
+    """The checks without those of network names that are wished off: a paused network is right to be silent."""
+    return tuple(check for check in checks if check[0] != "ssid" or not _is_wished_off(check[1], files.get(WIRELESS)))
+
+
+def _is_wished_off(ssid: str, wireless: bytes | None) -> bool:
+    try:
+        sections = Document.parse(_text(wireless or b"")).sections
+    except UciError:
+        return False
+    off = {section.name for section in sections if section.options.get("disabled") == "1"}
+    networks = [each for each in sections if each.type == "wifi-iface" and each.options.get("ssid") == ssid]
+    silent = [each.options.get("disabled") == "1" or each.options.get("device") in off for each in networks]
+    return bool(silent) and all(silent)
+
+
 def is_hidden(option: str) -> bool:
     """Whether an option of this name holds a secret that no diff may show."""
     name = option.lower()
-    return (looks_secret(name) or name.endswith(("pass", "pin"))) and not name.endswith("auth")
+    return (looks_secret(name) or bool(_SECRET_OPTION.search(name))) and not name.endswith("auth")
 
 
-def render(router: str, edits: Sequence[Edit], facts: Facts) -> tuple[tuple[PathChange, ...], tuple[Touched, ...]]:
+def render(
+    router: str, edits: Sequence[Edit], facts: Facts, modes: Mapping[str, str] | None = None
+) -> tuple[tuple[PathChange, ...], tuple[Touched, ...]]:
     """Makes the edits on what was read. Returns the files that differ, and everything that is wished.
+
+    ``modes`` are the octal modes of the files; without them only a new file gets its mode.
 
     Raises ConfigError (``bad-wish``) for a wish that does not fit the router, RouterError (``bad-uci``) for a file of
     the router that cannot be understood.
@@ -74,9 +107,9 @@ def render(router: str, edits: Sequence[Edit], facts: Facts) -> tuple[tuple[Path
         by_path[_path(edit)].append(edit)
     changes, touched = [], []
     for path, wished in sorted(by_path.items()):
-        change, wishes = _render_path(router, path, wished, facts[path])
+        change, wishes = _render_path(router, path, wished, facts[path], (modes or {}).get(path, ""))
         touched += wishes
-        if change.before != change.after:
+        if change.before != change.after or change.diff:
             changes.append(change)
     return tuple(changes), tuple(touched)
 
@@ -86,27 +119,37 @@ def _path(edit: Edit) -> str:
 
 
 def _render_path(
-    router: str, path: str, edits: Sequence[Edit], before: bytes | None
+    router: str, path: str, edits: Sequence[Edit], before: bytes | None, mode: str
 ) -> tuple[PathChange, list[Touched]]:
     uci = [edit for edit in edits if isinstance(edit, UciEdit)]
     if uci:
         return _render_uci(router, path, uci, before)
     edit = edits[-1]
     assert isinstance(edit, FileEdit)
-    return _render_file(path, edit, before)
+    return _render_file(path, edit, before, mode)
 
 
-def _render_file(path: str, edit: FileEdit, before: bytes | None) -> tuple[PathChange, list[Touched]]:
-    after = None if edit.content is None else _plain(edit.content).encode()
+def _render_file(path: str, edit: FileEdit, before: bytes | None, has_mode: str) -> tuple[PathChange, list[Touched]]:
+    after = None if edit.content is None else _plain(edit.content).encode("utf-8", "surrogateescape")
+    if after is not None and b"\0" in after:
+        raise ConfigError("bad-wish", "the file would hold a NUL byte", where=edit.where, hint="files are text")
     old, new = (None if raw is None else _text(raw) for raw in (before, after))
+    shown = diff.unified(path, old, new)
     if isinstance(edit.content, Secret):  # a text made with a secret is one as a whole
-        shown = diff.unified(path, old and diff.MASK, diff.NEW_MASK) if old != new else ()
-    else:
-        shown = diff.unified(path, old, new)
-    mode = edit.mode or ("" if before is not None else NEW_FILE_MODE)
-    secret = isinstance(edit.content, Secret) and before is not None and old != new
-    change = PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=secret)
-    return change, [Touched(f"/{path}", old, new)]
+        shown = diff.unified(path, old and diff.MASK, diff.NEW_MASK) if shown else ()
+    elif has_mode and not int(has_mode[-1]) & 4:  # kept from other users of the router: what goes may be a secret
+        shown = tuple(diff.MASKED_OUT if _goes(line) else line for line in shown)
+    secret = before is not None and bool(shown) and (isinstance(edit.content, Secret) or diff.MASKED_OUT in shown)
+    mode = edit.mode[-3:] or ("" if before is not None else NEW_FILE_MODE)
+    touched = [Touched(f"/{path}", old, new)]
+    if edit.mode and has_mode:
+        touched.append(Touched(f"/{path} mode", has_mode, mode))
+        shown += () if mode == has_mode else (f"-mode of /{path}: {has_mode}", f"+mode of /{path}: {mode}")
+    return PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=secret), touched
+
+
+def _goes(line: str) -> bool:
+    return line.startswith("-") and not line.startswith("--- ")
 
 
 def _render_uci(

@@ -9,11 +9,11 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from wifimgr.errors import Refused, RouterError, StoreError, WifimgrError
+from wifimgr.errors import Refused, RouterError, StoreError
 from wifimgr.inventory import Inventory
 from wifimgr.model import Change, Outcome, Result, Router
 from wifimgr.push import checks, script
@@ -56,7 +56,7 @@ class Pusher:
             longest = READ_SECONDS + ARM_SECONDS + times.confirm_within + LONGEST_RETURN
             with self.store.lease(router.name, longest):
                 return self._journalled(router, target, planned)
-        except WifimgrError as error:
+        except Exception as error:
             return outcome_of(router.name, error)
 
     def _journalled(self, router: Router, target: Target, planned: Change) -> Outcome:
@@ -65,7 +65,7 @@ class Pusher:
         number = self.store.begin(router.name, what=what, why=self.why, transaction=tx)
         try:
             outcome = self._push(router, target, planned, tx)
-        except WifimgrError as error:
+        except Exception as error:
             outcome = outcome_of(router.name, error)
         try:
             self.store.end(number, result=outcome.result, detail=outcome.why)
@@ -83,7 +83,7 @@ class Pusher:
         if armed is not None:
             return armed
         self.say(router.name, "applied, waiting for it to settle")
-        return _Window(self, router.name, target, wishes, tx).watch()
+        return _Window(self, router.name, target, planned.checks, tx).watch()
 
     def _arm(self, router: Router, target: Target, planned: Change, wishes: Wishes, tx: str) -> Outcome | None:
         """Reads again, compares with the plan, arms and applies. An outcome here is final; None: it is applied."""
@@ -154,18 +154,19 @@ _REFUSALS = {
 
 def _refusal(router: str, words: list[str]) -> RouterError:
     reason = words[1] if len(words) > 1 else words[0]
-    what, hint = _REFUSALS.get(reason, (f"it refused the change ({' '.join(words)})", "look at the router by hand"))
+    quote = " ".join(words)[: script.LONGEST_QUOTE]
+    what, hint = _REFUSALS.get(reason, (f"it refused the change ({quote})", "look at the router by hand"))
     if reason == "badconf":
-        what = f"{what}: {' '.join(words[2:])}"
+        what = f"{what} ({quote})"
     return RouterError("router-refused", f"{what}; nothing was changed", where=router, hint=hint)
 
 
 class _Window:
     """The time between apply and confirm of one router."""
 
-    def __init__(self, pusher: Pusher, router: str, target: Target, wishes: Wishes, tx: str) -> None:
+    def __init__(self, pusher: Pusher, router: str, target: Target, wanted: Sequence[tuple[str, str]], tx: str) -> None:
         times = pusher.inventory.network.push
-        self._pusher, self._router, self._target, self._wishes, self._tx = pusher, router, target, wishes, tx
+        self._pusher, self._router, self._target, self._wanted, self._tx = pusher, router, target, wanted, tx
         self._login = min(LONGEST_LOGIN, max(2.0, times.confirm_within / 4))
         self._open_until = time.monotonic() + times.confirm_within
         self._back_until = self._open_until + min(LONGEST_RETURN, 2 * times.confirm_within)
@@ -187,7 +188,7 @@ class _Window:
             final = self._outcome(standing)
             if final is not None:
                 return final
-            self._wait(max(standing.wait, PAUSE_SECONDS))
+            self._wait(max(PAUSE_SECONDS, min(standing.wait, self._back_until - time.monotonic())))
         what = f"{self._why}; it goes back by itself, and could not be reached since"
         hint = f"run 'wifimgr plan {self._pusher.playbook.slug} -s {self._router}' when it is back"
         return Outcome(self._router, Result.UNREACHABLE, what, hint, "unconfirmed")
@@ -209,7 +210,7 @@ class _Window:
         self._why = "no second login succeeded after the change had settled"
         if standing.wait > 0:
             return standing
-        failing = checks.failing(standing.ubus or {}, self._wishes.checks)
+        failing = checks.failing(standing.ubus or {}, self._wanted)
         if not failing:
             return self._ask(connection, script.confirm(self._tx), deadline)
         self._why = failing
@@ -224,7 +225,7 @@ class _Window:
         if standing.state == "confirmed":
             return Outcome(self._router, Result.DONE)
         if standing.state == "rolledback":
-            hint = "the old files are back, byte for byte; look at a new plan"
+            hint = "the old files are back, byte for byte"
             return Outcome(self._router, Result.ROLLED_BACK, self._why, hint, "rolled-back")
         if standing.state == "unknown":
             what = "the connection broke before the change was armed; nothing was changed"

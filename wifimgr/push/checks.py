@@ -14,18 +14,20 @@ Said = Mapping[str, Any]
 
 
 def quiet(said: Said) -> str:
-    """Whether nothing is still on its way to take effect: no radio is being set up."""
+    """Whether nothing is still on its way to take effect: netifd is there, and no radio is being set up."""
+    if said.get("network.interface") is None:
+        return "its netifd does not answer (ubus call network.interface dump)"
     busy = [name for name, radio in _radios(said).items() if radio.get("pending")]
     return f"{', '.join(sorted(busy))} is still being set up" if busy else ""
 
 
 def ssid(said: Said, wanted: str) -> str:
-    """Whether the network name is on the air. Where every network of that name is wished off, that is right too."""
+    """Whether the network name is on the air."""
     names = {
-        interface.get("config", {}).get("ssid")
+        _mapping(interface.get("config")).get("ssid")
         for radio in _radios(said).values()
         if radio.get("up")
-        for interface in radio.get("interfaces", ())
+        for interface in _mappings(radio.get("interfaces"))
     }
     return "" if wanted in names else f"the network name {wanted!r} is not on the air"
 
@@ -40,7 +42,7 @@ def interface(said: Said, wanted: str) -> str:
 
 def default_route(said: Said, wanted: str) -> str:
     """Whether there is a way to the internet's addresses."""
-    routes = [route for each in _interfaces(said) if each.get("up") for route in each.get("route", ())]
+    routes = [route for each in _interfaces(said) if each.get("up") for route in _mappings(each.get("route"))]
     found = any(route.get("target") in ("0.0.0.0", "::") and route.get("mask") == 0 for route in routes)  # noqa: S104
     return "" if found else "there is no default route"
 
@@ -60,9 +62,17 @@ def failing(said: Said, checks: Iterable[tuple[str, str]]) -> str:
 
 def _radios(said: Said) -> Mapping[str, Any]:
     radios = said.get("network.wireless")
-    return radios if isinstance(radios, Mapping) else {}
+    return {name: _mapping(radio) for name, radio in _mapping(radios).items()}
 
 
 def _interfaces(said: Said) -> list[Mapping[str, Any]]:
-    dump = said.get("network.interface")
-    return list(dump.get("interface", ())) if isinstance(dump, Mapping) else []
+    return _mappings(_mapping(said.get("network.interface")).get("interface"))
+
+
+def _mapping(data: Any) -> Mapping[str, Any]:
+    """What should be a mapping; an empty one where a router says something else."""
+    return data if isinstance(data, Mapping) else {}
+
+
+def _mappings(data: Any) -> list[Mapping[str, Any]]:
+    return [_mapping(each) for each in data] if isinstance(data, list) else []

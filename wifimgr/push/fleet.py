@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-import logging
+import signal
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 
 from wifimgr.inventory import Inventory
-from wifimgr.model import Change, Outcome, Result
+from wifimgr.model import Change, Outcome
 from wifimgr.push.apply import Pusher
-
-log = logging.getLogger(__name__)
 
 AT_ONCE = 50
 """Routers that are pushed to at the same time."""
 POLL_SECONDS = 0.2
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+"""Signals of somebody who wants a push to end."""
 
 
 def waves(inventory: Inventory, changes: Iterable[Change]) -> list[list[Change]]:
@@ -41,33 +43,37 @@ def push_all(pusher: Pusher, changes: Iterable[Change], done: Callable[[Outcome]
     begun are skipped. The caller sees what happened in the outcomes and in ``pusher.stop``.
     """
     outcomes: list[Outcome] = []
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with _endings() as asked, ThreadPoolExecutor(AT_ONCE) as pool:
         for wave in waves(pusher.inventory, changes):
-            futures = [pool.submit(pusher.push, change) for change in wave]
-            for future in _as_they_end(futures, pusher):
-                outcomes.append(_outcome(future, futures, wave))
+            for future in _as_they_end([pool.submit(pusher.push, change) for change in wave], pusher, asked):
+                outcomes.append(future.result())
                 done(outcomes[-1])
     return outcomes
 
 
-def _outcome(future: Future[Outcome], futures: list[Future[Outcome]], wave: list[Change]) -> Outcome:
-    """What a push came to. A bug of ours is kept with its traceback and stops no other router."""
+@contextmanager
+def _endings() -> Iterator[list[int]]:
+    """Ctrl-C, a closed terminal and ``kill`` only leave a note, wherever in our code they arrive.
+
+    A note and nothing else: a handler that took a lock could interrupt another one that holds it.
+    """
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.signal(number, lambda number, _: asked.append(number)) for number in ENDINGS}
     try:
-        return future.result()
-    except Exception as error:
-        router = wave[futures.index(future)].router
-        log.exception("pushing to %s", router)
-        what = f"this is a bug in wifimgr: {type(error).__name__}; the router goes back by itself if it was touched"
-        return Outcome(router, Result.FAILED, what, "please report it", "bug")
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
-def _as_they_end(futures: list[Future[Outcome]], pusher: Pusher) -> Iterator[Future[Outcome]]:
+def _as_they_end(futures: list[Future[Outcome]], pusher: Pusher, asked: list[int]) -> Iterator[Future[Outcome]]:
     left = set(futures)
     while left:
-        try:
-            ended, left = wait(left, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
-        except KeyboardInterrupt:
+        ended, left = wait(left, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
+        if asked and not pusher.stop.is_set():
             pusher.stop.set()
             pusher.say("", "stopping: what is not confirmed goes back now; this takes a moment")
-            continue
         yield from ended

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -13,6 +14,8 @@ from wifimgr.platforms import platform_of
 from wifimgr.push import script
 from wifimgr.push.playbook import Playbook, Wishes
 from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, target_of
+
+log = logging.getLogger(__name__)
 
 AT_ONCE = 16
 """Routers that are read at the same time."""
@@ -44,16 +47,21 @@ class Plan:
 def choose(inventory: Inventory, playbook: Playbook, selectors: Sequence[str]) -> list[Router]:
     """The routers that the playbook is for and that were selected.
 
-    Raises ConfigError ``nothing-selected``. Without a selector, what is only watched or not in use is left out
-    silently; a router that was asked for by name stays in, so that it can be refused loudly.
+    Without a selector, what is only watched or not in use is left out silently; a router that was asked for stays in,
+    so that it can be refused loudly. Raises ConfigError ``nothing-selected``, and Refused ``watch-only`` where nothing
+    but watched routers is left.
     """
-    chosen = [router for router in select(inventory, selectors) if playbook.where.matches(inventory, router)]
-    if not selectors:
-        chosen = [router for router in chosen if router.manage is Manage.PUSH and router.lifecycle in IN_USE]
-    if not chosen:
-        what = f"no selected router fits the playbook's 'where: {playbook.file.where}'"
-        raise ConfigError("nothing-selected", what, hint="see 'wifimgr router list'")
-    return chosen
+    selected = select(inventory, selectors)
+    chosen = [router for router in selected if playbook.where.matches(inventory, router)]
+    ours = [router for router in chosen if router.manage is Manage.PUSH and router.lifecycle in IN_USE]
+    found = chosen if selectors else ours
+    if found:
+        return found
+    meant = chosen or selected
+    if all(router.manage is Manage.WATCH for router in meant):
+        guard(inventory, meant[0])
+    what = f"no selected router fits the playbook's 'where: {playbook.file.where}'"
+    raise ConfigError("nothing-selected", what, hint="see 'wifimgr router list'")
 
 
 IN_USE = (Lifecycle.ACTIVE, Lifecycle.MAINTENANCE)
@@ -93,7 +101,7 @@ def make_plan(inventory: Inventory, known_hosts: KnownHosts, playbook: Playbook,
         try:
             with connect(target_of(inventory.network, known_hosts, router), deadline) as connection:
                 return change_for(playbook, router, wishes, connection, deadline)
-        except WifimgrError as error:
+        except Exception as error:
             if isinstance(error, ConfigError) and error.id != "bad-wish":  # concerns all routers alike
                 raise
             return outcome_of(router.name, error)
@@ -134,19 +142,25 @@ def change_for(
 ) -> Change:
     """Reads one router over an open connection and works out what would change there."""
     platform = platform_of(router)
-    call = script.show((*platform.paths(wishes.edits), *platform.IDENTITY))
-    shown = script.read_show(script.Answer(router.name, call, connection.run(call.text, deadline)))
+    paths = sorted({*platform.paths(wishes.edits), *platform.IDENTITY, *platform.paths_of_checks(wishes.checks)})
+    call = script.show(paths)
+    answer = script.Answer(router.name, call, connection.run(call.text, deadline))
+    shown = script.read_show(answer)
+    if set(paths) - shown.files.keys():
+        raise answer.bad("it does not say what its files are")
     if shown.open_change:
         what = f"a change is still open on it ({shown.open_change}); it is confirmed or goes back by itself"
         raise RouterError("router-refused", what, where=router.name, hint="wait two minutes and try again")
     platform.check_identity(router.name, shown.files)
-    paths, touched = platform.render(router.name, wishes.edits, shown.files)
+    changed, touched = platform.render(router.name, wishes.edits, shown.files, shown.modes)
+    files = {**shown.files, **{change.path: change.after for change in changed}}
     return Change(
         router=router.name,
-        paths=paths,
+        paths=changed,
         touched=touched,
-        interrupts=playbook.file.interrupts if paths else {},
-        connectivity=platform.touches_connectivity(paths),
+        checks=platform.checks_as_wished(wishes.checks, files),
+        interrupts=playbook.file.interrupts if changed else {},
+        connectivity=platform.touches_connectivity(changed),
     )
 
 
@@ -159,7 +173,11 @@ _RESULTS = {
 }
 
 
-def outcome_of(router: str, error: WifimgrError) -> Outcome:
-    """An error with one router as its outcome."""
+def outcome_of(router: str, error: Exception) -> Outcome:
+    """An error with one router as its outcome. A bug of ours is kept with its traceback and stops no other router."""
+    if not isinstance(error, WifimgrError):
+        log.error("%s", router, exc_info=error)
+        what = f"this is a bug in wifimgr: {type(error).__name__}; the router goes back by itself if it was touched"
+        return Outcome(router, Result.FAILED, what, "please report it, with .wifimgr/wifimgr.log", "bug")
     default = Result.REFUSED if isinstance(error, Refused) else Result.FAILED
     return Outcome(router, _RESULTS.get(error.id, default), error.what, error.hint, error.id)

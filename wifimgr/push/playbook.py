@@ -24,6 +24,7 @@ from wifimgr.settings.values import Duration, Text, Vars
 from wifimgr.yamlfile import Document, KeyPath, Strict, fault, read, validate
 
 FOLDER = "playbooks"
+LONGEST_NAME = 255
 
 
 def _check(check: dict[str, Any]) -> dict[str, Any]:
@@ -119,7 +120,7 @@ def load(folder: Path, name: str) -> Playbook:
     """One playbook by its name (``guest-wifi``) or by a path to its file. Raises ConfigError."""
     by_path = name.endswith((".yaml", ".yml")) or "/" in name
     path = Path(name) if by_path else folder / FOLDER / f"{name}.yaml"
-    if not path.is_file():
+    if len(path.name) > LONGEST_NAME or not path.is_file():
         known = sorted(each.stem for each in (folder / FOLDER).glob("*.yaml"))
         hint = did_you_mean(name, known) if known else f"put it into {folder / FOLDER}"
         raise ConfigError("unknown-name", f"there is no playbook '{name}'", hint=hint)

@@ -46,7 +46,9 @@ uptime_now() {
 # One holder at a time, released by the kernel when the holder dies. Whatever outlives this shell closes fd 9.
 lock() {
 	[ -z "$LOCKED" ] || return 0
-	exec 9>"$R/tmp/wifimgr.lock"
+	# Where it cannot be opened, exec (and ":") would end this shell, and the dead man with it; "true" only fails.
+	{ true >>"$R/tmp/wifimgr.lock"; } 2>/dev/null || return 1
+	exec 9>>"$R/tmp/wifimgr.lock"
 	flock -n 9 && LOCKED=1
 }
 
@@ -70,11 +72,27 @@ find_state() {
 
 # ---------------------------------------------------------------- taking a change back
 
-# Puts the snapshot back by rename: needs no free flash and can be repeated after a power cut at any point.
+# number FILE: sets N to the first word and REST to the others; false unless it is a number: RAM may be full.
+number() {
+	N='' REST=''
+	read -r N REST 2>/dev/null <"$1"
+	case $N in '' | *[!0-9]*) return 1 ;; esac
+}
+
+# put_back PATH: one file of the snapshot returns to its place.
+put_back() {
+	[ ! -d "$R/$1" ] || mv "$R/$1" "$R/$1.in-the-way"
+	mv -f "$T/old/$1" "$R/$1" && fresh=1
+}
+
+# Puts the snapshot back by rename: needs no free flash and can be repeated after a power cut at any point. When all of
+# it was put back by an earlier try, a file that differs now was changed by somebody since: that is theirs to keep.
 restore() {
+	[ -s "$T/manifest" ] || return 1
+	fresh=
 	while read -r kind path; do
 		case $kind in
-		file) [ ! -e "$T/old/$path" ] || mv -f "$T/old/$path" "$R/$path" ;;
+		file) [ ! -e "$T/old/$path" ] || put_back "$path" ;;
 		absent) rm -f "$R/$path" ;;
 		dir) rmdir "$R/$path" 2>/dev/null ;;
 		esac
@@ -82,6 +100,8 @@ restore() {
 	sync
 	files=$(sed -n 's/^file //p' "$T/manifest")
 	for path in $(sed -n 's/^absent //p' "$T/manifest"); do [ ! -e "$R/$path" ] || return 1; done
+	for path in $files; do [ ! -e "$T/old/$path" ] || return 1; done
+	[ -n "$fresh" ] || return 0
 	(
 		cd "$R/" || exit 1
 		[ "$(sums $files)" = "$(cat "$T/sums")" ] && [ "$(meta $files)" = "$(cat "$T/meta")" ]
@@ -96,7 +116,7 @@ undo() {
 	kill "$(cat "$V/reload.$TX" 2>/dev/null)" 2>/dev/null
 	restore || return 1
 	rm -f "$KEEP"
-	mv "$W/undo.$TX" "$W/rolledback.$TX"
+	mv "$W/undo.$TX" "$W/rolledback.$TX" || return 1
 	sync
 	rm -rf "$T" "$V"/*."$TX"
 }
@@ -129,10 +149,10 @@ dead_man() {
 # Any later connection undoes a change whose dead man was killed: past its deadline, or from before a reboot.
 undo_overdue() {
 	find_state "pending undo" || return 0
+	[ "$(cat "$W/format")" = $FORMAT ] || return 0 # left by a newer wifimgr: its own guard takes care of it
 	uptime_now
-	if [ "$STATE" = pending ]; then
-		read -r armed deadline _ <"$W/pending.$TX"
-		[ "$UP" -ge "$deadline" ] || [ "$UP" -lt "$armed" ] || return 0
+	if [ "$STATE" = pending ] && number "$W/pending.$TX"; then
+		[ "$UP" -ge "${REST%% *}" ] || [ "$UP" -lt "$N" ] || return 0
 	fi
 	lock || return 0
 	undo "$TX"
@@ -142,6 +162,14 @@ undo_overdue() {
 # At boot, before the network: nothing unconfirmed survives. No lock: nobody else runs yet.
 boot() {
 	while find_state "pending undo"; do undo "$TX" || return 1; done
+	for m in "$W"/confirmed.*; do [ ! -e "$m" ] || forget "$m"; done
+	rm -f "$KEEP"
+}
+
+# forget MARKER: the snapshot of a confirmed change goes when it holds a secret that is no longer valid.
+forget() {
+	read -r _ _ _ _ secret <"$1"
+	[ "$secret" != 1 ] || rm -rf "$W/tx.${1##*.}"
 }
 
 # ---------------------------------------------------------------- reading
@@ -227,25 +255,19 @@ write_manifest() {
 	printf '%s\n' "$listing" >"$T/meta" && [ "$(cat "$T/meta")" = "$listing" ] || refuse nospace
 }
 
-# put_own FILE TEXT: one of our own files, whole or not at all, written only when it differs.
+# put_own FILE TEXT MODE: one of our own files, whole or not at all, written only when it differs.
 put_own() {
-	[ "$(cat "$1" 2>/dev/null)" != "$2" ] || return 0
-	mkdir -p "${1%/*}" && printf '%s\n' "$2" 2>/dev/null >"$1.wifimgr" && [ "$(cat "$1.wifimgr")" = "$2" ] &&
-		chmod 755 "$1.wifimgr" && mv -f "$1.wifimgr" "$1" && return 0
-	rm -f "$1.wifimgr"
-	refuse nospace
+	[ "$(cat "$1" 2>/dev/null)" != "$2" ] || { [ "$3" = 755 ] && [ ! -x "$1" ]; } || return 0
+	printf '%s\n' "$2" 2>/dev/null >"$T/own" && [ "$(cat "$T/own")" = "$2" ] && chmod "$3" "$T/own" &&
+		mkdir -p "${1%/*}" && mv -f "$T/own" "$1" || refuse nospace
 }
 
 install_guard() {
-	put_own "$W/format" $FORMAT
-	put_own "$GUARD" "$SELF"
+	put_own "$W/format" $FORMAT 600
+	put_own "$GUARD" "$SELF" 755
 	mkdir -p "${LINK%/*}"
 	[ "$(readlink "$LINK")" = ../init.d/wifimgr ] || ln -sf ../init.d/wifimgr "$LINK"
 	[ -x "$LINK" ] || refuse nospace
-	# A sysupgrade inside the window must not make the change permanent by dropping its snapshot.
-	put_own "$KEEP" "/etc/wifimgr/
-/etc/init.d/wifimgr
-/etc/rc.d/S09wifimgr"
 }
 
 # In: PUT, DROP: paths to write and to remove; WANT: sha256sum lines of PUT; WITHIN, SETTLE, GAP: seconds; FORGET: 1
@@ -260,8 +282,14 @@ arm() {
 	write_manifest
 	install_guard
 	uptime_now
+	for path in $DROP; do mkdir -p "$T/gone/${path%/*}" || refuse nospace; done
 	mark="$UP $((UP + WITHIN)) $SETTLE $GAP $FORGET"
 	printf '%s\n' "$mark" >"$T/mark" && [ "$(cat "$T/mark")" = "$mark" ] || refuse nospace
+	# A sysupgrade inside the window must not make the change permanent by dropping its snapshot. Written last, because
+	# only an armed change takes it away again.
+	put_own "$KEEP" "/etc/wifimgr/
+/etc/init.d/wifimgr
+/etc/rc.d/S09wifimgr" 644
 	sync
 	mv "$T/mark" "$W/pending.$TX"
 	sync
@@ -270,7 +298,7 @@ arm() {
 		exec 9>&-
 		dead_man "$WITHIN"
 	) </dev/null >/dev/null 2>&1 &
-	swap || { undo "$TX" && refuse io || exit 0; }
+	swap && [ -e "$W/pending.$TX" ] || { undo "$TX" && refuse io || exit 0; }
 	say applied
 	(
 		trap '' HUP
@@ -278,17 +306,18 @@ arm() {
 		sleep 1 # the answer leaves first: the reload may cut the connection
 		reload_config
 		uptime_now
-		echo $((UP + 1)) >"$V/reloaded.$TX" # rounded up: settling is at least as long as promised
+		echo $((UP + 1)) end >"$V/reloaded.$TX" # rounded up: settling is at least as long as promised
 		rm -f "$V/reload.$TX"
 	) </dev/null >/dev/null 2>&1 &
 	echo $! >"$V/reload.$TX"
 }
 
+# By rename only: once the dead man has taken the change back there is nothing left to rename, however late this goes on.
 swap() {
 	for path in $PUT; do
-		mkdir -p "$R/${path%/*}" && mv -f "$T/new/$path" "$R/$path" || return 1
+		(umask 022 && mkdir -p "$R/${path%/*}") && mv -f "$T/new/$path" "$R/$path" || return 1
 	done
-	for path in $DROP; do rm -f "$R/$path" || return 1; done
+	for path in $DROP; do mv -f "$R/$path" "$T/gone/$path" || return 1; done
 	sync
 }
 
@@ -298,29 +327,30 @@ swap() {
 # over connections of their own lie GAP seconds apart. Sets WAIT; 0 when this login may confirm.
 judge() {
 	uptime_now
-	read -r _ deadline settle gap forget <"$W/pending.$TX"
+	read -r _ _ settle gap _ <"$W/pending.$TX"
 	WAIT=1
-	[ -e "$V/reloaded.$TX" ] || return 0
-	read -r reloaded <"$V/reloaded.$TX"
+	number "$V/reloaded.$TX" && [ "$REST" = end ] || return 0
+	settled=$((N + settle - UP))
 	login=${SSH_CONNECTION:-$PPID}
-	if [ ! -e "$V/login.$TX" ]; then
+	if number "$V/login.$TX" && [ "$REST" != "$login" ]; then
+		WAIT=$((N + gap - UP))
+	elif [ -z "$REST" ]; then # the first login; where RAM is full it stays the first one, and nothing is confirmed
 		echo "$UP $login" >"$V/login.$TX"
-		WAIT=$gap
-	else
-		read -r first who <"$V/login.$TX"
-		WAIT=$((first + gap - UP))
-		[ "$who" != "$login" ] || [ "$WAIT" -gt 0 ] || WAIT=1
+		[ "$gap" -le 1 ] || WAIT=$gap
 	fi
-	[ $((reloaded + settle - UP)) -le "$WAIT" ] || WAIT=$((reloaded + settle - UP))
+	[ "$settled" -le "$WAIT" ] || WAIT=$settled
 	[ "$WAIT" -gt 0 ] || WAIT=0
 }
 
 # look TX: where the change stands, and what the router's daemons say of themselves.
 look() {
 	undo_overdue
-	find_state "pending undo confirmed rolledback" "$1" || { say state unknown && return 0; }
+	if ! find_state "pending undo confirmed rolledback" "$1"; then
+		lock && say state unknown || say state busy # a slow router may still be about to arm it
+		return 0
+	fi
 	WAIT=0
-	[ "$STATE" != pending ] || judge
+	case $STATE in pending) judge ;; confirmed) finish ;; esac
 	say state "$STATE" "$WAIT"
 	[ "$STATE" = pending ] || return 0
 	for object in "network.wireless status" "network.interface dump"; do
@@ -339,16 +369,21 @@ confirm() {
 		judge
 		[ "$WAIT" -eq 0 ] || { say state pending "$WAIT" && exit 0; }
 		mv "$W/pending.$TX" "$W/confirmed.$TX" || { say state busy && exit 0; }
-		sync
 		STATE=confirmed
-		for m in "$W"/confirmed.* "$W"/rolledback.*; do
-			[ "$m" = "$W/confirmed.$TX" ] || rm -rf "$m" "$W/tx.${m##*.}"
-		done
-		rm -rf "$W/tx.$TX/new" "$KEEP" "$V"/*."$TX"
-		[ "$forget" != 1 ] || rm -rf "$W/tx.$TX"
-		sync
 	fi
+	[ "$STATE" != confirmed ] || finish
 	say state "$STATE"
+}
+
+# Nobody is told "confirmed" before it is on flash; and what a power cut left of an earlier try is done now.
+finish() {
+	sync
+	for m in "$W"/confirmed.* "$W"/rolledback.*; do
+		[ "$m" = "$W/confirmed.$TX" ] || rm -rf "$m" "$W/tx.${m##*.}"
+	done
+	rm -rf "$W/tx.$TX/new" "$W/tx.$TX/gone" "$KEEP" "$V"/*."$TX"
+	forget "$W/confirmed.$TX"
+	sync
 }
 
 # take_back TX: the controller gives up inside the window (a check fails, somebody pressed Ctrl-C).

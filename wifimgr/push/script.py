@@ -13,7 +13,7 @@ import re
 import secrets
 import shlex
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any
 
@@ -21,6 +21,10 @@ from wifimgr.errors import RouterError
 from wifimgr.model import PathChange
 
 ROUTER_SH = (files("wifimgr.push") / "router.sh").read_text(encoding="ascii").rstrip("\n")
+LARGEST_FILE = 256 << 10
+"""Bytes. A larger file is no configuration."""
+LONGEST_QUOTE = 200
+"""Characters of a router's own words in a message."""
 _SAFE = re.compile(r"[A-Za-z0-9._/@+-]+")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _PART = re.compile(r"\.\.?")
@@ -111,37 +115,41 @@ class Answer:
     """What a router printed, read by the marks of one call; everything else is banner and noise."""
 
     def __init__(self, router: str, call: Call, output: bytes) -> None:
-        self._router, self._mark, self._rest = router, f"wifimgr:{call.nonce} ".encode(), output
+        self.router, self._mark, self._output, self._at = router, f"wifimgr:{call.nonce} ".encode(), output, 0
 
     def line(self) -> list[str]:
         """The words of the next answer line. Raises RouterError (``bad-answer``) when there is none."""
-        start = self._rest.find(self._mark)
-        end = self._rest.find(b"\n", start)
+        start = self._output.find(self._mark, self._at)
+        end = self._output.find(b"\n", start)
         if start < 0 or end < 0:
             raise self.bad("the answer ends too early")
-        words = self._rest[start + len(self._mark) : end].decode("utf-8", "backslashreplace").split()
-        self._rest = self._rest[end + 1 :]
+        words = self._output[start + len(self._mark) : end].decode("utf-8", "backslashreplace").split()
+        self._at = end + 1
         return words or [""]
 
     def raw(self, size: int) -> bytes:
         """The next bytes, as many as an answer line announced."""
-        data, self._rest = self._rest[:size], self._rest[size:]
+        if size > LARGEST_FILE:
+            raise self.bad(f"a file is larger than {LARGEST_FILE >> 10} KiB")
+        data = self._output[self._at : self._at + size]
         if len(data) < size:
             raise self.bad("a file was cut on its way")
+        self._at += size
         return data
 
     def until_mark(self) -> bytes:
         """Everything up to the next answer line."""
-        end = self._rest.find(self._mark)
+        end = self._output.find(self._mark, self._at)
         if end < 0:
             raise self.bad("the answer ends too early")
-        data, self._rest = self._rest[:end], self._rest[end:]
+        data = self._output[self._at : end]
+        self._at = end
         return data
 
     def bad(self, what: str) -> RouterError:
-        """An answer nobody can make sense of."""
+        """An answer nobody can make sense of; ``what`` may quote it, so it is cut."""
         hint = "try again; if it stays so, look at the router by hand"
-        return RouterError("bad-answer", what, where=self._router, hint=hint)
+        return RouterError("bad-answer", what[:LONGEST_QUOTE], where=self.router, hint=hint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,26 +158,37 @@ class Shown:
 
     files: dict[str, bytes | None]
     open_change: str = ""
+    modes: dict[str, str] = field(default_factory=dict)
+    """Path to octal mode, ``644``."""
 
 
 def read_show(answer: Answer) -> Shown:
     """The answer to :func:`show`."""
     found: dict[str, bytes | None] = {}
+    modes: dict[str, str] = {}
     open_change = ""
     while True:
         match answer.line():
-            case ["file", path, size, *_] if _NUMBER.fullmatch(size):
+            case ["file", path, size, mode, *_] if _NUMBER.fullmatch(size):
                 found[path] = answer.raw(int(size))
+                modes[path] = _octal(mode)
             case ["absent", path]:
                 found[path] = None
             case ["other", path]:
-                raise answer.bad(f"/{path} is a link or a folder, not a plain file")
+                what = f"/{path} is a link or a folder there, and only plain files can be pushed; nothing was changed"
+                raise RouterError("router-refused", what, where=answer.router, hint="take it out of the playbook")
             case ["open", state, tx]:
                 open_change = f"{state}.{tx}"
             case ["end"]:
-                return Shown(found, open_change)
+                return Shown(found, open_change, modes)
             case words:
                 raise answer.bad(f"{words[0]!r} was not expected")
+
+
+def _octal(listed: str) -> str:
+    """``-rw-r--r--`` as ``644``; set-id and sticky bits are left out."""
+    bits = "".join("0" if letter in "-ST" else "1" for letter in listed[1:10])
+    return f"{int(bits, 2):03o}" if len(bits) == 9 else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,8 +218,9 @@ def read_look(answer: Answer) -> Standing:
         return standing
     said: dict[str, Any] = {}
     while (words := answer.line())[0] == "ubus":
+        name = " ".join(words[1:])
         try:
-            said[words[1]] = json.loads(answer.until_mark().decode("utf-8", "replace"))
-        except ValueError:
-            said[words[1]] = None  # no such daemon, or none that answers right now
+            said[name] = json.loads(answer.until_mark().decode("utf-8", "replace"))
+        except (ValueError, RecursionError):
+            said[name] = None  # no such daemon, or none that answers right now
     return Standing(standing.state, standing.wait, said)

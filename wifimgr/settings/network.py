@@ -201,12 +201,13 @@ def _read_local(path: Path) -> Document:
 
 def _impossible_times(network: Network) -> list[Problem]:
     push = network.push
-    needed = push.settle_connectivity + push.login_gap + LOGIN_TIME
+    settle = max(push.settle_connectivity, push.settle_other)
+    needed = settle + push.login_gap + LOGIN_TIME
     if push.confirm_within > needed:
         return []
     document = network.local_document if network.local.push.given() else network.document
     what = f"confirm_within is {push.confirm_within:g}s, but a push needs more than {needed:g}s to be confirmed"
-    parts = f"{push.settle_connectivity:g}s to settle, {push.login_gap:g}s between two logins"
+    parts = f"{settle:g}s to settle, {push.login_gap:g}s between two logins"
     hint = f"that is {parts} and {LOGIN_TIME:g}s to log in; make confirm_within longer"
     return [document.problem("wrong-type", ("push",), what, hint)]
 

@@ -7,6 +7,7 @@ holds leases, so that two processes never work on one router at once, and the jo
 from __future__ import annotations
 
 import os
+import secrets
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -62,7 +63,7 @@ class Store:
 
         Raises Refused (``leased``) when another one has it.
         """
-        owner = f"{socket.gethostname()}:{os.getpid()}:{id(object())}"
+        owner = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
         self._take(router, owner, seconds)
         try:
             yield

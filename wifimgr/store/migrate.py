@@ -23,12 +23,17 @@ def migrate(connection: Connection) -> None:
     # Alembic is imported only when there is something to do: it would cost every command a fifth of a second.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     with as_file(files("wifimgr.store") / "migrations") as folder:
         config = Config()
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as error:
+            hint = "move this file away: it is not ours"
+            raise StoreError("store-failed", f"the store is of another program: {error}", hint=hint) from None
 
 
 def _revision(connection: Connection) -> str:
