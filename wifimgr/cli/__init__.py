@@ -55,7 +55,8 @@ def main(args: Sequence[str] | None = None) -> None:
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # LANG=C is no reason to fail
     for number in (signal.SIGTERM, signal.SIGHUP):  # kill, a closed terminal: clean up as after Ctrl-C
-        signal.signal(number, signal.default_int_handler)
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup wants it
+            signal.signal(number, signal.default_int_handler)
     sys.exit(run(sys.argv[1:] if args is None else args))
 
 

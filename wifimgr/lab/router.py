@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import threading
@@ -14,6 +15,8 @@ from wifimgr.errors import LabError
 from wifimgr.lab.sshd import Key, Link, Shell, SshServer
 
 Fault = Literal["", "lockout", "lockout-login", "power-cut", "hang"]
+NOT_FLASH = ("etc/wifimgr", "etc/init.d/wifimgr", "etc/rc.d/S09wifimgr", "tmp", "var", "lab")
+"""What is RAM, the lab's, or wifimgr's own: it may come and go at any time."""
 BOOT_SECONDS = 0.5
 WATCH_SECONDS = 0.02
 
@@ -142,13 +145,14 @@ class SimulatedRouter:
 
     def flash(self) -> dict[str, bytes]:
         """Every file on flash but wifimgr's own state: path on the router to bytes."""
-        own = ("etc/wifimgr", "etc/init.d/wifimgr", "etc/rc.d/S09wifimgr", "tmp", "var", "lab")
         found = {}
-        for path in sorted(self.root.rglob("*")):
-            inside = path.relative_to(self.root).as_posix()
-            if path.is_file() and not inside.startswith(own):
-                found[inside] = path.read_bytes()
-        return found
+        for folder, folders, names in os.walk(self.root):
+            inside = Path(folder).relative_to(self.root).as_posix().removeprefix(".")
+            folders[:] = [name for name in folders if not f"{inside}/{name}".lstrip("/").startswith(NOT_FLASH)]
+            for path in (f"{inside}/{name}".lstrip("/") for name in names):
+                if not path.startswith(NOT_FLASH) and (self.root / path).is_file():
+                    found[path] = (self.root / path).read_bytes()
+        return dict(sorted(found.items()))
 
     def inodes(self) -> dict[str, tuple[int, int, int]]:
         """Path to (inode, mtime, ctime in nanoseconds) of the whole tree, RAM included."""

@@ -136,7 +136,7 @@ def _render_file(path: str, edit: FileEdit, before: bytes | None, has_mode: str)
     old, new = (None if raw is None else _text(raw) for raw in (before, after))
     shown = diff.unified(path, old, new)
     if isinstance(edit.content, Secret):  # a text made with a secret is one as a whole
-        shown = diff.unified(path, old and diff.MASK, diff.NEW_MASK) if shown else ()
+        shown = diff.unified(path, old and f"{diff.MASK}\n", f"{diff.NEW_MASK}\n") if shown else ()
     elif has_mode and not int(has_mode[-1]) & 4:  # kept from other users of the router: what goes may be a secret
         shown = tuple(diff.MASKED_OUT if _goes(line) else line for line in shown)
     secret = before is not None and bool(shown) and (isinstance(edit.content, Secret) or diff.MASKED_OUT in shown)

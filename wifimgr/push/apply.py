@@ -80,13 +80,16 @@ class Pusher:
             return Outcome(router.name, Result.SKIPPED, "interrupted before anything was sent")
         wishes = self.playbook.wishes(router)
         armed = self._arm(router, target, planned, wishes, tx)
-        if armed is not None:
+        if isinstance(armed, Outcome):
             return armed
         self.say(router.name, "applied, waiting for it to settle")
-        return _Window(self, router.name, target, planned.checks, tx).watch()
+        return _Window(self, router.name, target, armed.checks, tx).watch()
 
-    def _arm(self, router: Router, target: Target, planned: Change, wishes: Wishes, tx: str) -> Outcome | None:
-        """Reads again, compares with the plan, arms and applies. An outcome here is final; None: it is applied."""
+    def _arm(self, router: Router, target: Target, planned: Change, wishes: Wishes, tx: str) -> Outcome | Change:
+        """Reads again, compares with the plan, arms and applies. An outcome is final; a change is applied, as it is.
+
+        What the playbook does not touch may have changed since the plan, and with it what the checks should find.
+        """
         deadline = Deadline(READ_SECONDS + ARM_SECONDS)
         with connect(target, deadline) as connection:
             change = change_for(self.playbook, router, wishes, connection, deadline)
@@ -101,9 +104,9 @@ class Pusher:
             except RouterError:
                 # Whether the router got the whole script is not known now. It is asked by the next login; if it did,
                 # it goes back by itself unless that login confirms.
-                return None
+                return change
         if words[0] == "applied":
-            return None
+            return change
         raise _refusal(router.name, words)
 
 

@@ -45,6 +45,7 @@ def push_all(pusher: Pusher, changes: Iterable[Change], done: Callable[[Outcome]
     outcomes: list[Outcome] = []
     with _endings() as asked, ThreadPoolExecutor(AT_ONCE) as pool:
         for wave in waves(pusher.inventory, changes):
+            _heed(asked, pusher)
             for future in _as_they_end([pool.submit(pusher.push, change) for change in wave], pusher, asked):
                 outcomes.append(future.result())
                 done(outcomes[-1])
@@ -61,7 +62,8 @@ def _endings() -> Iterator[list[int]]:
     if threading.current_thread() is not threading.main_thread():
         yield asked
         return
-    before = {number: signal.signal(number, lambda number, _: asked.append(number)) for number in ENDINGS}
+    heard = [number for number in ENDINGS if signal.getsignal(number) is not signal.SIG_IGN]  # nohup ignores one
+    before = {number: signal.signal(number, lambda number, _: asked.append(number)) for number in heard}
     try:
         yield asked
     finally:
@@ -73,7 +75,12 @@ def _as_they_end(futures: list[Future[Outcome]], pusher: Pusher, asked: list[int
     left = set(futures)
     while left:
         ended, left = wait(left, timeout=POLL_SECONDS, return_when="FIRST_COMPLETED")
-        if asked and not pusher.stop.is_set():
-            pusher.stop.set()
-            pusher.say("", "stopping: what is not confirmed goes back now; this takes a moment")
+        _heed(asked, pusher)
         yield from ended
+
+
+def _heed(asked: list[int], pusher: Pusher) -> None:
+    """Stops when somebody asked for it, before anything else begins."""
+    if asked and not pusher.stop.is_set():
+        pusher.stop.set()
+        pusher.say("", "stopping: what is not confirmed goes back now; this takes a moment")

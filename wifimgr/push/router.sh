@@ -163,7 +163,15 @@ undo_overdue() {
 boot() {
 	while find_state "pending undo"; do undo "$TX" || return 1; done
 	for m in "$W"/confirmed.*; do [ ! -e "$m" ] || forget "$m"; done
+	clear_staged
 	rm -f "$KEEP"
+}
+
+# What was left by pushes that were cut before they were armed; only while no change is open.
+clear_staged() {
+	for d in "$W"/tx.*; do
+		find_state "confirmed" "${d##*.}" || rm -rf "$d"
+	done
 }
 
 # forget MARKER: the snapshot of a confirmed change goes when it holds a secret that is no longer valid.
@@ -210,17 +218,15 @@ begin() {
 	same=$(cd "$R/" && sums $HAVE)
 	[ "$same" = "$BASE" ] || refuse moved
 	for path in $ABSENT; do [ ! -e "$R/$path" ] || refuse moved; done
-	for d in "$W"/tx.*; do # left by pushes that were cut before they were armed
-		find_state "confirmed" "${d##*.}" || rm -rf "$d"
-	done
+	clear_staged
 	TX=$CHANGE
 	mkdir -p "$T/old" "$T/new" "$V" && chmod 700 "$W" || refuse nospace
 }
 
-# new PATH MODE CONTENT: stages one file; MODE "-" keeps mode and owner of the file that is there.
+# new PATH MODE CONTENT: stages one file with owner and mode of the one that is there; MODE "-": nothing else.
 new() {
 	mkdir -p "$T/new/${1%/*}" || refuse nospace
-	[ "$2" != - ] || cp -p "$R/$1" "$T/new/$1" || refuse nospace
+	[ ! -e "$R/$1" ] || cp -p "$R/$1" "$T/new/$1" || refuse nospace
 	printf %s "$3" 2>/dev/null >"$T/new/$1" || refuse nospace
 	[ "$2" = - ] || chmod "$2" "$T/new/$1" || refuse nospace
 }

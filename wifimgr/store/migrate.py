@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from importlib.resources import as_file, files
 
 from sqlalchemy import Connection, inspect, text
@@ -10,6 +11,10 @@ from wifimgr.errors import StoreError
 
 REVISION = "0001"
 """The newest step in ``migrations/versions/``; a test compares the two."""
+
+
+_ONE_AT_A_TIME = threading.Lock()
+"""Alembic keeps what it works on in globals of the process."""
 
 
 def migrate(connection: Connection) -> None:
@@ -30,7 +35,8 @@ def migrate(connection: Connection) -> None:
         config.set_main_option("script_location", str(folder).replace("%", "%%"))
         config.attributes["connection"] = connection
         try:
-            command.upgrade(config, "head")
+            with _ONE_AT_A_TIME:
+                command.upgrade(config, "head")
         except CommandError as error:
             hint = "move this file away: it is not ours"
             raise StoreError("store-failed", f"the store is of another program: {error}", hint=hint) from None

