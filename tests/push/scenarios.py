@@ -364,6 +364,9 @@ def rolled_back_is_said_only_when_contents_are_back(box: Box) -> None:
     snapshot = f"etc/wifimgr/tx.t1/old/{SYSTEM}"
     box.write(snapshot, (box.read(snapshot) or b"").decode().replace("OpenWrt", "0penWrt"))
     assert box.take_back().state == "undo"
+    assert box.look().state == "undo"  # asking again makes a bad snapshot no better
+    box.boot()
+    assert box.look().state == "undo"
 
 
 def rolled_back_is_never_said_without_a_snapshot(box: Box) -> None:

@@ -51,7 +51,6 @@ def guests(net: Net, name: str) -> None:
 
 ROUND: dict[str, dict[str, Any]] = {
     "done": {},
-    "slow": {},
     "late": {},
     "moved": {},
     "moved-elsewhere": {},
@@ -78,7 +77,6 @@ def prepare(net: Net) -> None:
     for fault in ("lockout", "lockout-login", "power-cut", "hang"):
         net.router(fault).misbehave(fault, late=0.3)  # type: ignore[arg-type]
     net.router("late").misbehave("", late=1.5)
-    net.router("slow").link.lag = 0.2
     by_hand(net, "moved", "option channel '1'\n\toption htmode 'HT20'", "option channel '1'\n\toption country 'US'")
     by_hand(net, "moved-elsewhere", "option channel '1'\n\toption", "option channel '11' # von Hand\n\toption")
     by_hand(
@@ -120,7 +118,6 @@ def test_each_router_comes_to_its_own_end_and_stops_no_other(tmp_path: Path, mon
 
     assert {name: (str(each.result), each.error_id) for name, each in found.items()} == {
         "done": ("done", ""),
-        "slow": ("done", ""),
         "late": ("done", ""),
         "moved": ("refused", "moved-since-plan"),
         "moved-elsewhere": ("done", ""),
@@ -171,6 +168,12 @@ def test_each_router_comes_to_its_own_end_and_stops_no_other(tmp_path: Path, mon
     assert entry.detail == "the network name 'Anderes' is not on the air"
     assert entry.ended
     assert entry.began <= entry.ended
+
+
+def test_slow_line_is_no_failure(tmp_path: Path) -> None:
+    with one(tmp_path) as net:
+        net.router("ap").link.lag = 0.2
+        assert net.push([net.change("ap", of="name")], of="name")["ap"] == Outcome("ap", Result.DONE)
 
 
 def test_second_push_of_the_same_plan_changes_nothing(tmp_path: Path) -> None:

@@ -101,11 +101,13 @@ restore() {
 	files=$(sed -n 's/^file //p' "$T/manifest")
 	for path in $(sed -n 's/^absent //p' "$T/manifest"); do [ ! -e "$R/$path" ] || return 1; done
 	for path in $files; do [ ! -e "$T/old/$path" ] || return 1; done
-	[ -n "$fresh" ] || return 0
+	[ -n "$fresh" ] || [ -e "$T/differs" ] || return 0
 	(
 		cd "$R/" || exit 1
 		[ "$(sums $files)" = "$(cat "$T/sums")" ] && [ "$(meta $files)" = "$(cat "$T/meta")" ]
-	)
+	) && return 0
+	true >"$T/differs" # the snapshot itself was bad: that is for a person to see, and no later try may call it good
+	return 1
 }
 
 # undo TX: "rolledback" is written last, and only when the files equal the snapshot again.
@@ -384,6 +386,7 @@ confirm() {
 # Nobody is told "confirmed" before it is on flash; and what a power cut left of an earlier try is done now.
 finish() {
 	sync
+	for m in "$W"/pending.* "$W"/undo.*; do [ ! -e "$m" ] || return 0; done # another change is open: not now
 	for m in "$W"/confirmed.* "$W"/rolledback.*; do
 		[ "$m" = "$W/confirmed.$TX" ] || rm -rf "$m" "$W/tx.${m##*.}"
 	done
