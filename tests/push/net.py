@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -93,7 +94,7 @@ Say = Callable[[str, str], None]
 
 
 @contextmanager
-def network(folder: Path, routers: Mapping[str, Keys]) -> Iterator[Net]:
+def network(folder: Path, routers: Mapping[str, Keys], times: Mapping[str, Any] = TIMES) -> Iterator[Net]:
     """A network of these routers (name to their keys in the site's file), all running."""
     entries = {
         name: {"addresses": [f"192.0.2.{number}"], **keys} for number, (name, keys) in enumerate(routers.items(), 1)
@@ -106,7 +107,7 @@ def network(folder: Path, routers: Mapping[str, Keys]) -> Iterator[Net]:
     state = make_state_dir(folder)
     first = load(folder)
     with Lab(state / "lab", first.routers.values()) as lab:
-        lab.move_in(folder, first.network.ssh_profiles, TIMES)
+        lab.move_in(folder, first.network.ssh_profiles, times)
         store = Store(state)
         try:
             yield Net(folder, lab, load(folder), store)

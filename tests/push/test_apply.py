@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -168,6 +170,33 @@ def test_each_router_comes_to_its_own_end_and_stops_no_other(tmp_path: Path, mon
     assert entry.detail == "the network name 'Anderes' is not on the air"
     assert entry.ended
     assert entry.began <= entry.ended
+
+
+LATE = {"one": 1, "five": 5, "twenty": 20}
+"""Router to seconds that its reload bites late."""
+
+
+def test_lockout_that_nothing_announces_is_never_confirmed_however_late(tmp_path: Path) -> None:
+    times = {"confirm_within": "26s", "settle": {"connectivity": "21s"}, "login_gap": "1s"}
+    with network(tmp_path, {name: {} for name in LATE}, times) as net:
+        changes = net.plan().to_do
+        before = {name: net.router(name).flash() for name in LATE}
+        for name, seconds in LATE.items():
+            net.router(name).misbehave("lockout", late=seconds, hidden=True)
+        with ThreadPoolExecutor() as pool:
+            for name in LATE:
+                pool.submit(be_quick_again, net, name)
+            found = net.push(changes)
+        assert {name: found[name].result for name in LATE} == dict.fromkeys(LATE, Result.ROLLED_BACK)
+        assert {name: net.router(name).flash() for name in LATE} == before
+
+
+def be_quick_again(net: Net, name: str) -> None:
+    """Once the router is cut off: the reload that comes with the undo need not be late, too."""
+    end = time.monotonic() + 40
+    while net.router(name).link.state() != "down" and time.monotonic() < end:
+        time.sleep(0.05)
+    (net.router(name).root / "lab/delay").write_text("0", encoding="ascii")
 
 
 def test_slow_line_is_no_failure(tmp_path: Path) -> None:
