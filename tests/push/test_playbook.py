@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from textwrap import dedent
-from types import MappingProxyType
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.push.tasks import case
 from wifimgr.errors import ConfigError
-from wifimgr.model import Manage, Router
+from wifimgr.model import Router
 from wifimgr.platforms.edits import FileEdit, UciEdit
 from wifimgr.push import playbook
 from wifimgr.settings import Secret, SecretRef
@@ -23,16 +23,7 @@ FIRST = 4
 
 
 def router(**values: Any) -> Router:
-    return Router(
-        name="eins-ap",
-        site="eins",
-        addresses=("192.0.2.1",),
-        platform="openwrt",
-        role="access-point",
-        operator="city",
-        manage=Manage.PUSH,
-        vars=MappingProxyType(values),
-    )
+    return case.router(values)
 
 
 def load(folder: Path, body: str, head: str = HEAD) -> playbook.Playbook:

@@ -181,9 +181,7 @@ def apply(
     from wifimgr.settings import make_state_dir
     from wifimgr.store import Store
 
-    if not (yes or _terminal()):
-        hint = "look at 'wifimgr plan' first, then say --yes"
-        raise ConfigError("need-terminal", "somebody has to say yes, and there is no terminal to ask on", hint=hint)
+    _need_somebody(yes, "look at 'wifimgr plan' first, then say --yes")
     made, inventory, known_hosts = _plan(run, playbook, select)
     if not (form or run.quiet):
         _print_plan(made, sys.stderr)
@@ -249,8 +247,10 @@ def _code(outcomes: Iterable[Outcome]) -> int:
     return REFUSED if Result.REFUSED in results else 0
 
 
-def _terminal() -> bool:
-    return sys.stdin.isatty() and sys.stderr.isatty()
+def _need_somebody(yes: bool, hint: str) -> None:
+    """Raises ConfigError ``need-terminal`` when a question would have to be asked and nobody is there to answer."""
+    if not (yes or (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise ConfigError("need-terminal", "somebody has to say yes, and there is no terminal to ask on", hint=hint)
 
 
 # ---------------------------------------------------------------- journal
@@ -300,9 +300,7 @@ def trust(
     selectors = [*(f"name={name}" for name in names or ()), *select]
     if not selectors:
         raise ConfigError("nothing-selected", "no router is named", hint="name one, or use -s")
-    if not (yes or _terminal()):
-        hint = "compare the fingerprints and say --yes"
-        raise ConfigError("need-terminal", "somebody has to say yes, and there is no terminal to ask on", hint=hint)
+    _need_somebody(yes, "compare the fingerprints and say --yes")
     folder = run.folder()
     inventory = load(folder)
     known_hosts = KnownHosts(folder / "inventory/known_hosts")

@@ -36,11 +36,6 @@ Facts = Mapping[str, bytes | None]
 """What was read from a router: path without leading slash to bytes, None where there is no such file."""
 
 
-def carries(edit: Edit) -> bool:
-    """Whether this kind of edit can be made on the platform."""
-    return isinstance(edit, UciEdit | FileEdit)
-
-
 def paths(edits: Iterable[Edit]) -> tuple[str, ...]:
     """The files that must be read before the edits can be made."""
     return tuple(sorted({_path(edit) for edit in edits}))

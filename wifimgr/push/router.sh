@@ -184,7 +184,7 @@ forget() {
 
 # ---------------------------------------------------------------- reading
 
-# show PATH...: what each path is; a file with "mode links uid gid ... name", its size, and its bytes after the line.
+# show PATH...: what each path is; a file with its size, its line of meta, and its bytes after the line.
 show() {
 	undo_overdue
 	find_state "pending undo" && say open "$STATE" "$TX"
