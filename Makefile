@@ -18,13 +18,13 @@ STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SCRIPTS := .ci/run tests/setup.sh
 # On a router runs BusyBox ash; what dash takes, ash takes too.
-ROUTER_SCRIPTS := $(wildcard wifimgr/push/router.sh wifimgr/lab/standins/*)
+ROUTER_SCRIPTS := $(wildcard wifimgr/push/router.sh wifimgr/sources/ubus.sh wifimgr/lab/standins/*)
 BENCHMARKS := $(sort $(wildcard benchmarks/*.py))
 
 .PHONY: help
 help: ## show this list
 	@echo "usage: make TARGET [ARGS=...]"
-	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':[^#]*## ' '/^[a-z]+:.*## / { printf "  %-11s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 .PHONY: demo
 demo: $(STAMP) ## a simulated network on this machine, and changes that go wrong (ARGS=--once: show it and end)
@@ -47,6 +47,11 @@ check: $(STAMP) ## lint, format, types, import arrows, shell scripts; goes on af
 	$(if $(ROUTER_SCRIPTS),run "shellcheck for ash" $(BIN)/shellcheck --shell=dash $(ROUTER_SCRIPTS);) \
 	if [ -n "$$failed" ]; then echo "some checks failed, see above" >&2; exit 1; fi; \
 	echo "all checks passed"
+
+.PHONY: screenshots
+screenshots: $(STAMP) ## draw the pictures of the docs anew: the status page and the demo (needs Chromium)
+	@$(BIN)/python -m tests.e2e.screenshots docs/pictures
+	@$(BIN)/python -m tests.e2e.terminal docs/pictures
 
 .PHONY: bench
 bench: $(STAMP) ## run the benchmarks, each prints what it compares

@@ -119,7 +119,7 @@ def test_gluon_nodes_belong_to_the_community_and_are_only_watched(network: Inven
     nodes = select(network, ["platform=gluon"])
     assert len(nodes) == 5
     assert {(node.operator, node.manage, node.sources) for node in nodes} == {
-        ("community", Manage.WATCH, ("respondd", "map"))
+        ("community", Manage.WATCH, ("respondd",))
     }
 
 

@@ -9,9 +9,11 @@ from typing import get_args
 import pytest
 import yaml
 
+from tests.networks import NETWORK, write
+from wifimgr.hours import Calendar, Hours
 from wifimgr.inventory.schema import Kind, Page, Ports, RouterEntry, SiteFile, SiteUplink, Wifi
 from wifimgr.inventory.select import KEYS, Selector
-from wifimgr.settings import files
+from wifimgr.settings import files, load_network
 from wifimgr.settings.values import LifecycleName, Platform, Role, Source
 from wifimgr.yamlfile import Strict
 
@@ -21,6 +23,7 @@ MODELS: list[type[Strict]] = [
     files.Level,
     files.Contact,
     files.Holidays,
+    files.SchoolFile,
     files.Operator,
     files.Uplink,
     files.SshEntry,
@@ -109,3 +112,18 @@ def test_secrets_example_is_right() -> None:
         "snmp_community": "file",
         "wifi_password": "env",
     }
+
+
+def test_hours_in_the_text_can_be_read() -> None:
+    texts = re.findall(r"^\| `\"(.+)\"` \|", sections()["Hours"], re.MULTILINE)
+    assert len(texts) == 5
+    for text in [*texts, "always", "24/7", "Sa unknown", 'Sa "by appointment"']:
+        assert Hours.parse(text, Calendar("DE", "NW", school=()))
+
+
+def test_school_holidays_example_is_right(tmp_path: Path) -> None:
+    network, school = re.findall(r"```yaml\n(.*?)```", sections()["Hours"], re.DOTALL)
+    folder = write(tmp_path, NETWORK + network)
+    (folder / "inventory" / "school-holidays.yaml").write_text(school, encoding="utf-8")
+    calendar = load_network(folder).calendar
+    assert (calendar.country, calendar.region, len(calendar.school or ())) == ("DE", "NW", 4)

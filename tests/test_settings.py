@@ -7,6 +7,7 @@ import json
 import pickle
 import stat
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.networks import NETWORK, write
 from wifimgr.errors import ConfigError
+from wifimgr.hours import Calendar
 from wifimgr.inventory import load
 from wifimgr.settings import (
     Endpoint,
@@ -231,7 +233,7 @@ def test_all_problems_of_both_files_are_told_in_one_run(tmp_path: Path) -> None:
             ".wifimgr/local.yaml:1: endpoints.a.ssh: is not an endpoint; "
             "write address:port or [IPv6 address]:port in quotes [wrong-type]",
             ".wifimgr/local.yaml:1: endpoints.a.telnet: 'telnet' is not a service; "
-            "known here: http, respondd, snmp, ssh [unknown-name]",
+            "known here: http, ping, respondd, snmp, ssh [unknown-name]",
         ]
     )
 
@@ -350,3 +352,91 @@ def test_a_router_without_an_snmp_profile_has_none(tmp_path: Path) -> None:
     router = inventory.routers["eins-gw"]
     assert inventory.network.snmp_profile(router) is None
     assert inventory.network.endpoint(router, "snmp").port == 161
+
+
+# --- clock and holidays ---
+
+SCHOOL = """\
+until: 2027-07-18
+holidays:
+  Weihnachten: 2026-12-23..2027-01-06
+  Herbst: 2026-10-17..2026-10-31
+  Pfingsten: 2027-05-18
+"""
+
+
+def with_holidays(folder: Path, holidays: str, school: str | None = None) -> Path:
+    write(folder, f"holidays: {holidays}\n{NETWORK}")
+    if school is not None:
+        (folder / "inventory" / "school.yaml").write_text(school, encoding="utf-8")
+    return folder
+
+
+def calendar_problems(folder: Path) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_network(folder)
+    return caught.value.lines()
+
+
+def test_a_network_has_a_clock_and_holidays(tmp_path: Path) -> None:
+    with_holidays(tmp_path, "{region: AT-9, school: school.yaml}\ntimezone: Europe/Vienna", SCHOOL)
+    holidays = [("2026-10-17", "2026-10-31"), ("2026-12-23", "2027-01-06"), ("2027-05-18", "2027-05-18")]
+    school = tuple((date.fromisoformat(first), date.fromisoformat(last)) for first, last in holidays)
+    assert load_network(tmp_path).calendar == Calendar("AT", "9", "Europe/Vienna", school, date(2027, 7, 18))
+
+
+def test_nobody_guesses_whose_holidays_hold(tmp_path: Path) -> None:
+    assert load_network(write(tmp_path, f"country: DE\n{NETWORK}")).calendar == Calendar()
+    assert load_network(with_holidays(tmp_path, "{region: DE-BY}")).calendar == Calendar("DE", "BY")
+
+
+@pytest.mark.parametrize("region", ["DE-NRW", "Duisburg", "de-nw", "DE-"])
+def test_holidays_of_an_unknown_region(tmp_path: Path, region: str) -> None:
+    with_holidays(tmp_path, f"{{region: {region}}}")
+    [line] = calendar_problems(tmp_path)
+    assert line.startswith(
+        f"inventory/network.yaml:1: holidays.region: the public holidays of '{region}' are not known; "
+    )
+    assert line.endswith("[unknown-name]")
+    assert region != "DE-NRW" or "DE-NW" in line
+
+
+def test_a_missing_file_of_school_holidays_is_told_where_it_is_named(tmp_path: Path) -> None:
+    assert calendar_problems(with_holidays(tmp_path, "{region: DE-NW, school: school.yaml}")) == [
+        "inventory/network.yaml:1: holidays.school: there is no inventory/school.yaml; "
+        "write it, or take school.yaml out [unreadable-file]"
+    ]
+
+
+WRONG_SCHOOL = {
+    "holidays: {}": ["1: until: this key is missing; add it [missing-key]"],
+    "until: soon\nholidays: {}": ["1: until: is not a date; write it like 2026-10-17 [wrong-type]"],
+    "until: 20270718\nholidays: {}": ["1: until: is not a date; write it like 2026-10-17 [wrong-type]"],
+    "until: 2027-07-18\nholidays: [2026-10-17]": [
+        "2: holidays: must be a mapping, not a list; write key: value below it [wrong-type]"
+    ],
+    "until: 2027-07-18\nholidays:\n  Herbst: 2026-10-17 - 2026-10-31\n  Winter: 2026-02-30": [
+        "3: holidays.Herbst: is not a date; write it like 2026-10-17 [wrong-type]",
+        "4: holidays.Winter: is not a date; write it like 2026-10-17 [wrong-type]",
+    ],
+    "until: 2027-07-18\nholidays:\n  Herbst: 2026-10-31..2026-10-17": [
+        "3: holidays.Herbst: ends before it begins; write the first day first [wrong-type]"
+    ],
+    "until: 2027-07-18\nholidays:\n  Sommer: 2027-07-19..2027-08-31": [
+        "3: holidays.Sommer: ends after 2027-07-18; make until a later day [wrong-type]"
+    ],
+}
+
+
+@pytest.mark.parametrize("text", WRONG_SCHOOL)
+def test_a_wrong_file_of_school_holidays(tmp_path: Path, text: str) -> None:
+    with_holidays(tmp_path, "{region: DE-NW, school: school.yaml}", text)
+    assert calendar_problems(tmp_path) == [f"inventory/school.yaml:{line}" for line in WRONG_SCHOOL[text]]
+
+
+def test_region_and_school_file_are_told_in_one_run(tmp_path: Path) -> None:
+    with_holidays(tmp_path, "{region: DE-XX, school: school.yaml}", "until: 1\nholidays: {}")
+    assert [line.partition(": ")[0] for line in calendar_problems(tmp_path)] == [
+        "inventory/network.yaml:1",
+        "inventory/school.yaml:1",
+    ]

@@ -34,6 +34,8 @@ ERRORS: dict[str, str] = {
     "bad-uci": "a UCI file of a router cannot be understood",
     "bad-wish": "a playbook wishes something that cannot be expressed on a router",
     "need-terminal": "a question would have to be asked, but there is no terminal",
+    "port-in-use": "another program listens already where we shall",
+    "cannot-listen": "the system does not let us listen at an address",
     # refused by a guard (exit 4)
     "watch-only": "the router is only watched, never changed",
     "wrong-platform": "the platform of the router cannot carry this change",

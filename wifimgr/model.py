@@ -1,13 +1,15 @@
 """The nouns of wifimgr as frozen dataclasses: what everything else speaks about.
 
 A :class:`Site` is a place, a :class:`Router` stands in it. A :class:`Change` is what a playbook would do to
-one router, an :class:`Outcome` is what happened to it. No module of wifimgr is imported here.
+one router, an :class:`Outcome` is what happened to it. A :class:`Reading` is one answer of one source about one
+router, a :class:`Health` is what we make of all of them. No module of wifimgr is imported here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any
@@ -45,6 +47,19 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Contact:
+    """Whom people may call: an office or a role."""
+
+    name: str
+    phone: str = ""
+    hours: str = ""
+    """When somebody answers, in opening_hours syntax."""
+    email: str = ""
+    public: bool = False
+    """Whether the status page may show it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
     """A place: youth centre, library, square. ``slug`` is the name of its file."""
 
@@ -67,6 +82,8 @@ class Site:
     """Fault domains above the site: kind (``provider``, ``gateway``) to the name in network.yaml."""
     wifi_schedule: str = "always"
     show_guests: bool = False
+    contacts: tuple[Contact, ...] = field(default=(), repr=False)
+    """Whom to call about this place; only those with ``public`` may leave the house."""
     private: Mapping[str, Any] = field(default_factory=_empty, repr=False)
     """Never leaves the site's file: on no page, in no list, export or log."""
     routers: tuple[str, ...] = ()
@@ -180,3 +197,193 @@ class Outcome:
     why: str = ""
     hint: str = ""
     error_id: str = ""
+
+
+# --- what is measured ---
+
+
+class Failure(StrEnum):
+    """Why a source gave no answer: a closed list, so that it can be a label."""
+
+    TIMEOUT = "timeout"
+    """Nothing came in time."""
+    REFUSED = "refused"
+    """The other side says that nobody listens there, or that there is no way to it."""
+    AUTH = "auth"
+    """The password, key or community is wrong, or a host key is not the trusted one."""
+    ANSWER = "answer"
+    """What came cannot be understood."""
+    SETUP = "setup"
+    """Nothing was asked: something is missing on our side, like a secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Radio:
+    """One radio of a router. What a source does not tell is None, never zero."""
+
+    name: str
+    """As the router calls it: ``radio0``."""
+    band: str = ""
+    """``2.4``, ``5`` or ``6`` (GHz); empty: not told."""
+    up: bool | None = None
+    ssids: tuple[str, ...] = ()
+    """The network names that are on the air."""
+    clients: int | None = None
+    """How many devices are connected: a count, never who."""
+    busy: float | None = None
+    """Part of the time that the channel is in use, 0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interface:
+    """One network interface. Octets and errors are counters since boot."""
+
+    name: str
+    up: bool | None = None
+    receive_bytes: int | None = None
+    transmit_bytes: int | None = None
+    receive_errors: int | None = None
+    transmit_errors: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Internet:
+    """Whether the internet was reached through a router, and how that was found out."""
+
+    works: bool
+    asked_from: str
+    """``guest``: from the guest network; ``router``: from the router itself; ``mesh``: told by the mesh (respondd)."""
+    why: str = ""
+    """What did not work, in words for admins."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What one source told about a router. None and empty: it did not tell."""
+
+    boot: datetime | None = None
+    """When the router started (UTC)."""
+    load: float | None = None
+    """Load average over one minute."""
+    memory_total: int | None = None
+    """Bytes."""
+    memory_available: int | None = None
+    """Bytes that programs can still get."""
+    model: str = ""
+    firmware: str = ""
+    wifi: bool | None = None
+    """Whether a network for guests is on the air; None: this source cannot see the Wi-Fi."""
+    clients: int | None = None
+    """Devices connected over Wi-Fi: a count, never who."""
+    radios: tuple[Radio, ...] = ()
+    interfaces: tuple[Interface, ...] = ()
+    internet: Internet | None = None
+    round_trip: float | None = None
+    """Seconds there and back."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One answer of one source about one router at one time, or why there was none."""
+
+    router: str
+    source: str
+    at: datetime
+    """When the answer was complete or given up (UTC)."""
+    took: float
+    """Seconds."""
+    failure: Failure | None = None
+    detail: str = ""
+    """Why it failed, in one line for admins; never a secret."""
+    measured: Measured | None = None
+    """None exactly when it failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is remembered of one source of one router."""
+
+    latest: Reading
+    good: Reading | None
+    """The last one that did not fail."""
+    failures: int
+    """How many failed in a row until now."""
+    polls: int
+    """How many there were in all, since the store began."""
+    failed: Mapping[Failure, int]
+    """How many of them failed, by reason."""
+
+
+# --- what we make of it ---
+
+
+class State(StrEnum):
+    """Health in one word: a router has one of the first four or ``maintenance``, a place has any of them."""
+
+    UP = "up"
+    """It works, with evidence that the internet is reachable."""
+    DEGRADED = "degraded"
+    """Guests can use it, but not all of it works."""
+    DOWN = "down"
+    """Guests cannot use it."""
+    UNKNOWN = "unknown"
+    """We do not know: nobody could tell, or it is off on purpose."""
+    CLOSED = "closed"
+    """The place is closed, or its power is off as planned."""
+    PAUSED = "paused"
+    """Switched off by the people of the place for a while."""
+    MAINTENANCE = "maintenance"
+    """Somebody works on it."""
+
+
+class Fault(StrEnum):
+    """Whose it is."""
+
+    HOUSE = "house"
+    """Power, cable or line in the house."""
+    PROVIDER = "provider"
+    GATEWAY = "gateway"
+    """Freifunk gateway or VPN."""
+    ROUTER = "router"
+    CITY = "city"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """Why a health is what it is: an id out of :data:`wifimgr.health.REASONS`, and what it is about."""
+
+    id: str
+    about: str = ""
+    """The router, uplink or source that is meant; empty: the router or place itself."""
+    until: datetime | None = None
+    """When this ends as planned (UTC)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """What we make of all readings, for one router or one place."""
+
+    state: State
+    reasons: tuple[Reason, ...] = ()
+    fault: Fault | None = None
+    """Whose it is; None where nothing is wrong or nobody can tell."""
+    beneath: State | None = None
+    """What a closed, paused or maintained place would be otherwise."""
+    since: datetime | None = None
+    """When the state last changed (UTC); None: it was never stored."""
+    checked: datetime | None = None
+    """When a source last answered or failed to (UTC); None: never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Flip:
+    """A change of health. ``kind`` is ``router`` or ``site``, ``name`` its name or slug."""
+
+    at: datetime
+    kind: str
+    name: str
+    before: State | None
+    after: State
+    reasons: tuple[Reason, ...] = ()
+    fault: Fault | None = None

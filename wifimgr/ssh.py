@@ -234,6 +234,8 @@ def _handshake(target: Target, deadline: Deadline, key_types: tuple[str, ...]) -
         transport.get_security_options().key_types = _signatures(key_types)
         transport.banner_timeout = transport.handshake_timeout = deadline.left()
         transport.start_client(timeout=deadline.left())
+        if deadline.passed():  # it gives up without a word
+            raise TimeoutError
     except IncompatiblePeer as error:
         transport.close()
         what = f"it cannot agree with us on how to speak SSH ({_reason(error)}); trusted: {', '.join(key_types)}"

@@ -126,3 +126,58 @@ def test_a_name_in_a_file_that_is_wrong_elsewhere_is_not_called_unknown(tmp_path
 def test_no_router_is_called_unknown_while_a_file_cannot_be_read(tmp_path: Path) -> None:
     write(tmp_path, eins="name: [\n", zwei=site("b: {addresses: [192.0.2.9], behind: gone, operator: x}"))
     assert [line.rpartition(" ")[2] for line in problems(tmp_path)] == ["[bad-yaml]", "[unknown-name]"]
+
+
+# --- hours ---
+
+HOURS = "hours cannot be read from 'Mittwoch' on; the days are Mo Tu We Th Fr Sa Su, and PH for public holidays"
+
+
+@pytest.mark.parametrize(
+    ("line", "key"),
+    [
+        ("opening_hours: Mittwoch", "opening_hours"),
+        ("power: {switched: Mittwoch}", "power.switched"),
+        ("wifi: {schedule: Mittwoch}", "wifi.schedule"),
+        ("contact: [{name: Amt, hours: always}, {name: Haus, hours: Mittwoch}]", "contact[1].hours"),
+    ],
+)
+def test_hours_of_a_place_that_cannot_be_read(tmp_path: Path, line: str, key: str) -> None:
+    write(tmp_path, eins=f"{line}\n{SITE}")
+    assert problems(tmp_path) == [f"{EINS}:1: {key}: {HOURS} [wrong-type]"]
+
+
+def test_hours_of_the_network_that_cannot_be_read(tmp_path: Path) -> None:
+    contact = "contact: {public: {name: Amt, hours: Mittwoch}}\n"
+    assert problems(write(tmp_path, contact + NETWORK)) == [
+        f"inventory/network.yaml:1: contact.public.hours: {HOURS} [wrong-type]"
+    ]
+
+
+def test_hours_with_holidays_that_nobody_named(tmp_path: Path) -> None:
+    text = 'opening_hours: "Mo-Fr 10:00-12:00; PH off"\ncontact: [{name: Amt, hours: "24/7; SH off"}]\n'
+    assert problems(write(tmp_path, eins=text + SITE)) == [
+        f"{EINS}:1: opening_hours: nobody said whose public holidays PH means; "
+        "add holidays: {region: DE-NW} to network.yaml [wrong-type]",
+        f"{EINS}:2: contact[0].hours: nobody said when the school holidays SH are; "
+        "add holidays: {school: FILE} to network.yaml [wrong-type]",
+    ]
+
+
+def test_hours_that_can_be_read(tmp_path: Path) -> None:
+    holidays = "holidays: {region: DE-NW, school: school.yaml}\n"
+    write(
+        tmp_path,
+        holidays + NETWORK,
+        eins=f'opening_hours: "Mo-Fr 10:00-12:00; SH,PH off"\nwifi: {{schedule: opening-hours}}\n{SITE}',
+        zwei="power: switched\nwifi: {schedule: always}\n" + site("a: {addresses: [192.0.2.9]}"),
+    )
+    (tmp_path / "inventory" / "school.yaml").write_text("until: 2020-01-01\nholidays: {}\n")
+    assert len(load(tmp_path).sites) == 2
+
+
+def test_a_schedule_after_opening_hours_that_are_not_there(tmp_path: Path) -> None:
+    assert problems(write(tmp_path, eins="wifi: {schedule: opening-hours}\n" + SITE)) == [
+        f"{EINS}:1: wifi.schedule: this place has no opening_hours; "
+        "add opening_hours, or write hours here [missing-key]"
+    ]

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import threading
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -71,7 +69,7 @@ def _plan(run: common.Run, playbook: str, select: Sequence[str]) -> tuple[Plan, 
 
     folder = run.folder()
     inventory = load(folder)
-    _log_to(make_state_dir(folder) / "wifimgr.log")
+    common.log_to(make_state_dir(folder))
     wanted = load_playbook(folder, playbook)
     known_hosts = KnownHosts(folder / "inventory/known_hosts")
     routers = choose(inventory, wanted, select)
@@ -228,13 +226,6 @@ def _outcome_line(outcome: Outcome) -> str:
     text = f"{text}: {outcome.why}" if outcome.why else text
     text = f"{text}; {outcome.hint}" if outcome.hint else text
     return visible(f"{text} [{outcome.error_id}]" if outcome.error_id else text)
-
-
-def _log_to(path: Path) -> None:
-    """Surprises are kept in a file: a person sees one line, whoever repairs it the traceback."""
-    handler = logging.FileHandler(path, encoding="utf-8", delay=True)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
-    logging.getLogger("wifimgr").addHandler(handler)
 
 
 _BAD = (Result.FAILED, Result.ROLLED_BACK, Result.UNREACHABLE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import sys
 from collections.abc import Callable
 from contextlib import suppress
@@ -96,6 +97,17 @@ def _every_command(
     ctx: typer.Context, network: NetworkFolder = None, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """The parameters that every command has."""
+
+
+def log_to(state: Path) -> None:
+    """Surprises are kept in a file of the state folder: a person sees one line, whoever repairs it the traceback."""
+    handler = logging.FileHandler(state / "wifimgr.log", encoding="utf-8", delay=True)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(name)s %(message)s"))
+    logger = logging.getLogger("wifimgr")
+    for earlier in list(logger.handlers):  # of another network, in the same process
+        logger.removeHandler(earlier)
+        earlier.close()
+    logger.addHandler(handler)
 
 
 def noun(app: typer.Typer, name: str, help: str) -> typer.Typer:

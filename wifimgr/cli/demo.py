@@ -25,14 +25,12 @@ def register(app: typer.Typer) -> None:
 
 def demo(run: common.Run, once: Once = False) -> None:
     """Show the whole job on simulated routers, on this machine only."""
-    from wifimgr.cli.story import Story
+    from wifimgr.cli.story import tell
 
-    with _network_copy(run) as folder, Story(folder) as story:
-        story.tell()
-        if not once and not story.wrong:
-            story.stay()
-    if story.wrong:
-        raise LabError("lab-failed", f"the demo saw {len(story.wrong)} wrong: {'; '.join(story.wrong)}")
+    with _network_copy(run) as folder:
+        wrong = tell(folder, stay=not once)
+    if wrong:
+        raise LabError("lab-failed", f"the demo saw {len(wrong)} wrong: {'; '.join(wrong)}")
 
 
 @contextmanager

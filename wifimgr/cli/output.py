@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import Any, TextIO
 
 from wifimgr.errors import visible
+from wifimgr.model import State
 
 SCHEMA_VERSION = 1
 """Of the JSON and YAML documents; grows when a key changes its meaning or goes."""
@@ -18,6 +19,9 @@ WIDE = 100
 """Columns of a terminal from which on names are never broken."""
 _STEERING = re.compile("[\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """What JSON and YAML may hold as it is, but would steer a terminal."""
+
+STATE_STYLES = {State.UP: "green", State.DEGRADED: "yellow", State.DOWN: "bold red", State.UNKNOWN: "magenta"}
+"""How health looks on a terminal, as styles of Rich; the word is always there, too."""
 
 Row = Mapping[str, Any]
 
@@ -64,10 +68,15 @@ def _table(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
     for number, column in enumerate(columns):  # the first one is the name people copy: not broken where there is room
         table.add_column(Text(column), overflow="fold", no_wrap=number == 0 and console.width >= WIDE)
     for row in rows:
-        table.add_row(*(Text(cell(row.get(column))) for column in columns))
+        table.add_row(*(Text(cell(value), style=state_style(value)) for value in map(row.get, columns)))
     if not console.is_terminal:  # no terminal, no width: nothing is folded or cut
         console.width = console.measure(table, options=console.options.update(max_width=1 << 20)).maximum
     console.print(table)
+
+
+def state_style(value: object) -> str:
+    """The style of a value that is a state, else none."""
+    return STATE_STYLES.get(value, "") if isinstance(value, State) else ""
 
 
 def _tsv(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:

@@ -9,11 +9,15 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from wifimgr.errors import Problem, did_you_mean
+from wifimgr.hours import Hours, HoursError
 from wifimgr.inventory.compose import REQUIRED, Draft, Located, SiteSource
 from wifimgr.inventory.schema import normalised
 from wifimgr.model import Lifecycle
 from wifimgr.settings import Network
-from wifimgr.yamlfile import dotted
+from wifimgr.yamlfile import Document, KeyPath, dotted
+
+AS_OPEN = "opening-hours"
+"""A schedule of the Wi-Fi that is the opening hours of its place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +135,36 @@ def _circles(scope: Scope) -> Iterator[Problem]:
             yield _at(routers[step].values["behind"], "loop", what, "take one behind out")
 
 
+def _hours(scope: Scope) -> Iterator[Problem]:
+    for document, key, text in _all_hours(scope):
+        try:
+            Hours.parse(text, scope.network.calendar)
+        except HoursError as error:
+            yield document.problem("wrong-type", key, error.what, error.hint)
+
+
+def _all_hours(scope: Scope) -> Iterator[tuple[Document, KeyPath, str]]:
+    """All hours that are written somewhere."""
+    public = scope.network.file.contact.public
+    if public and public.hours:
+        yield scope.network.document, ("contact", "public", "hours"), public.hours
+    for _, document, file in scope.sources:
+        hours: list[tuple[KeyPath, str | None]] = [
+            (("opening_hours",), file.opening_hours),
+            (("power", "switched"), file.power[1]),
+            (("wifi", "schedule"), None if file.wifi.schedule == AS_OPEN else file.wifi.schedule),
+            *((("contact", index, "hours"), contact.hours) for index, contact in enumerate(file.contact)),
+        ]
+        yield from ((document, key, text) for key, text in hours if text)
+
+
+def _schedules(scope: Scope) -> Iterator[Problem]:
+    for _, document, file in scope.sources:
+        if file.wifi.schedule == AS_OPEN and not file.opening_hours:
+            hint = "add opening_hours, or write hours here"
+            yield document.problem("missing-key", ("wifi", "schedule"), "this place has no opening_hours", hint)
+
+
 CHECKS: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
     _missing,
     _names,
@@ -139,4 +173,6 @@ CHECKS: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
     _uplinks,
     _local_endpoints,
     _circles,
+    _hours,
+    _schedules,
 )

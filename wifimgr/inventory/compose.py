@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from wifimgr.inventory.schema import Ports, SiteFile
-from wifimgr.model import Lifecycle, Manage, Origin, Router, Site
+from wifimgr.model import Contact, Lifecycle, Manage, Origin, Router, Site
 from wifimgr.settings import Network, SecretRef
 from wifimgr.settings.files import Level
 from wifimgr.yamlfile import Document, KeyPath
@@ -109,6 +109,7 @@ def site(source: SiteSource, base: Values) -> Site:
         uplink=MappingProxyType(file.uplink.model_dump(exclude_none=True)),
         wifi_schedule=file.wifi.schedule,
         show_guests=file.page.show_guests,
+        contacts=tuple(Contact(**entry.model_dump(exclude_none=True)) for entry in file.contact),
         private=MappingProxyType(file.private),
         routers=tuple(file.routers),
         origin=source.document.origin(()),

@@ -78,6 +78,7 @@ class Ports(Strict):
     snmp: Port | None = None
     respondd: Port | None = None
     http: Port | None = None
+    ping: Port | None = None
 
 
 class RouterEntry(Level):

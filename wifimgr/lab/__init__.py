@@ -9,29 +9,49 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from wifimgr.lab import echo, respondd, snmpd
+from wifimgr.lab.loop import LoopThread
 from wifimgr.lab.router import SimulatedRouter
 from wifimgr.lab.sshd import Key, make_key
 from wifimgr.model import Router
+from wifimgr.settings import SnmpProfile
 
-__all__ = ["Lab", "SimulatedRouter", "make_key"]
+__all__ = ["SERVICES", "Lab", "SimulatedRouter", "make_key"]
+
+Serve = Callable[[SimulatedRouter, SnmpProfile | None], Awaitable[tuple[int, Callable[[], None]]]]
+"""Starts a datagram service of one router on 127.0.0.1: returns its port, and what ends it."""
+
+SERVICES: Mapping[str, Serve] = {"snmp": snmpd.serve, "respondd": respondd.serve, "ping": echo.serve}
+"""The datagram services that a simulated router can have, by their name in the inventory."""
 
 
 class Lab:
     """One simulated router per inventory entry. A context manager: everything is stopped and removed at its end.
 
-    ``folder`` must not exist yet. ``key_file`` is the private key that every router lets in.
+    ``folder`` must not exist yet. ``key_file`` is the private key that every router lets in. ``services`` are keys of
+    :data:`SERVICES`: what routers offer besides SSH, each one if its ``sources`` name it; ``snmp`` gives the profile
+    that a router's agent answers to.
     """
 
-    def __init__(self, folder: Path, routers: Iterable[Router]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        routers: Iterable[Router],
+        services: Collection[str] = (),
+        snmp: Callable[[Router], SnmpProfile | None] = lambda router: None,
+    ) -> None:
         self.folder = folder
         self._wanted = tuple(routers)
+        self._services, self._snmp = tuple(services), snmp
+        self._ends: list[Callable[[], None]] = []
+        self._loop: LoopThread | None = None
         self.routers: dict[str, SimulatedRouter] = {}
         self.key_file = folder / "id_ed25519"
 
@@ -45,6 +65,8 @@ class Lab:
             with ThreadPoolExecutor(8) as pool:
                 started = pool.map(lambda router: self._start(router, tools, user_key), self._wanted)
                 self.routers = {router.name: router for router in started}
+            self._connect()
+            self._serve()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -53,6 +75,9 @@ class Lab:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._loop:
+            self._loop.run(_ended(self._ends))
+            self._loop.stop()
         for router in self.routers.values():
             router.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -61,6 +86,22 @@ class Lab:
         root = self.folder / "routers" / router.name
         root.mkdir(parents=True)
         return SimulatedRouter(router.name, root, tools, user_key, make_key()[0], gluon=router.platform == "gluon")
+
+    def _connect(self) -> None:
+        for wanted in self._wanted:
+            self.routers[wanted.name].stand_behind(self.routers.get(wanted.behind or ""))
+
+    def _serve(self) -> None:
+        """Starts the datagram services that the routers' sources name."""
+        if not self._services:
+            return
+        self._loop = LoopThread()
+        for wanted in self._wanted:
+            router = self.routers[wanted.name]
+            for name in [name for name in self._services if name in wanted.sources]:
+                profile = self._snmp(wanted) if name == "snmp" else None
+                router.ports[name], end = self._loop.run(_started(SERVICES[name], router, profile))
+                self._ends.append(end)
 
     def _lay_out_tools(self) -> Path:
         """The stand-ins, executable, in a folder that comes first in every router's PATH."""
@@ -77,18 +118,32 @@ class Lab:
         path.write_text(text, encoding="utf-8")
         path.chmod(0o755)
 
-    def move_in(self, network: Path, profiles: Iterable[str], push: Mapping[str, Any]) -> None:
+    def move_in(
+        self, network: Path, profiles: Iterable[str], push: Mapping[str, Any], watch: Mapping[str, Any] | None = None
+    ) -> None:
         """Makes a network folder speak to these routers: writes its local.yaml and its known_hosts.
 
-        ``profiles`` are the SSH profiles of the network, ``push`` the times of a push as local.yaml has them.
+        ``profiles`` are the SSH profiles of the network, ``push`` and ``watch`` the times as local.yaml has them.
         """
         login = {"user": "root", "key": {"file": str(self.key_file)}}
         local = {
-            "endpoints": {name: {"ssh": f"127.0.0.1:{router.port}"} for name, router in self.routers.items()},
+            "endpoints": {name: router.endpoints() for name, router in self.routers.items()},
             "ssh": dict.fromkeys(profiles, login),
             "push": push,
+            "watch": watch or {},
         }
         (network / ".wifimgr/local.yaml").write_text(json.dumps(local, indent=1), encoding="ascii")  # JSON is YAML, too
         keys = {name: router.host_key for name, router in self.routers.items()}
         lines = "".join(f"{name} {key.get_name()} {key.get_base64()}\n" for name, key in keys.items())
         (network / "inventory/known_hosts").write_text(lines, encoding="ascii")
+
+
+async def _started(
+    serve: Serve, router: SimulatedRouter, profile: SnmpProfile | None
+) -> tuple[int, Callable[[], None]]:
+    return await serve(router, profile)
+
+
+async def _ended(ends: Iterable[Callable[[], None]]) -> None:
+    for end in ends:
+        end()

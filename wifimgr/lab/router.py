@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from wifimgr.errors import LabError
+from wifimgr.lab.life import Life
 from wifimgr.lab.sshd import Key, Link, Shell, SshServer
 
 Fault = Literal["", "lockout", "lockout-login", "power-cut", "hang"]
@@ -34,11 +35,21 @@ class SimulatedRouter:
         gluon: bool = False,
     ) -> None:
         self.name, self.root, self.host_key = name, root, host_key
+        self.gluon = gluon
         self._control = root / "lab"
+        self.way: SimulatedRouter | None = None
+        """The router that it is behind: when that one has no power or link, nobody reaches this one."""
+        self.silent: set[str] = set()
+        """Datagram services that get no answer any more: ``snmp``, ``respondd``, ``ping``."""
+        self.wireless_mib = False
+        """Whether its SNMP agent tells of the Wi-Fi, which stock OpenWrt's does not."""
+        self.ports: dict[str, int] = {}
+        """Datagram services and their ports on 127.0.0.1."""
         self.flash_at_boot: dict[str, bytes] = {}
         """What was on flash when the network came up after the last boot."""
         self._lay_out(gluon)
-        self.link = Link(self._control)
+        self.life = Life(name, self._control)
+        self.link = Link(self._control, self.is_reachable)
         self._shell = Shell(root, f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin")
         self._boot_scripts()
         self._server = SshServer(self._shell, host_key, user_key, self.link)
@@ -47,6 +58,37 @@ class SimulatedRouter:
     def port(self) -> int:
         """The SSH port on 127.0.0.1."""
         return self._server.port
+
+    def endpoints(self) -> dict[str, str]:
+        """Service to endpoint, as local.yaml has them."""
+        return {name: f"127.0.0.1:{port}" for name, port in {"ssh": self.port, **self.ports}.items()}
+
+    def stand_behind(self, way: SimulatedRouter | None) -> None:
+        """From now on it is reached over this router; its stand-ins find that one's tree at ``lab/way``."""
+        self.way = way
+        self._control.joinpath("way").unlink(missing_ok=True)
+        if way:
+            self._control.joinpath("way").symlink_to(way.root)
+
+    def is_reachable(self) -> bool:
+        """Whether it has power and a link, and so has every router on our way to it."""
+        return self.link.is_up() and (self.way is None or self.way.is_reachable())
+
+    def answers(self, service: str) -> bool:
+        """Whether a datagram service answers right now."""
+        return service not in self.silent and self.is_reachable()
+
+    def set_internet(self, works: bool) -> None:
+        """Whether the internet is reachable from here; the router itself goes on as before."""
+        if works:
+            self._control.joinpath("no-internet").unlink(missing_ok=True)
+        else:
+            self._write("no-internet", "")
+
+    @property
+    def has_internet(self) -> bool:
+        """What :meth:`set_internet` said, here or at a router on our way to it."""
+        return not self._control.joinpath("no-internet").exists() and (self.way is None or self.way.has_internet)
 
     def _lay_out(self, gluon: bool) -> None:
         with as_file(files("wifimgr.lab") / "rootfs") as rootfs:
@@ -71,6 +113,7 @@ class SimulatedRouter:
 
     def boot(self) -> None:
         """The power is back: runs the start scripts in order, then the network comes up."""
+        self.life.boot()
         self._boot_scripts()
         self.flash_at_boot = self.flash()
         self.link.powered = True

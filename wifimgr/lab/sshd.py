@@ -13,7 +13,7 @@ import socket
 import subprocess
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
@@ -180,8 +180,9 @@ class SshServer:
 class Link:
     """What the network between us and a router does, read from the files that its stand-ins write."""
 
-    def __init__(self, control: Path) -> None:
+    def __init__(self, control: Path, reachable: Callable[[], bool]) -> None:
         self._file = control / "link"
+        self._reachable = reachable
         self.powered = True
         self.silent = False
         self.lag = 0.0
@@ -191,8 +192,15 @@ class Link:
         """``up``, ``down`` (bound but silent), ``off`` (no power), ``after-login`` (goes down after one more login)."""
         if not self.powered:
             return "off"
-        if self.silent:
+        if self.silent or not self._reachable():
             return "down"
+        return self._told()
+
+    def is_up(self) -> bool:
+        """Whether power and link are there, for every service of the router."""
+        return self.powered and not self.silent and self._told() != "down"
+
+    def _told(self) -> str:
         try:
             return self._file.read_text(encoding="ascii").strip() or "up"
         except OSError:

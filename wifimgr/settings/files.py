@@ -9,6 +9,9 @@ from pydantic import Field, model_validator
 from wifimgr.settings.values import (
     DEFAULT_PORTS,
     Country,
+    Day,
+    Days,
+    DnsName,
     Duration,
     EndpointText,
     Interval,
@@ -24,6 +27,7 @@ from wifimgr.settings.values import (
     Text,
     TimeZone,
     Vars,
+    WebAddress,
     Word,
 )
 from wifimgr.yamlfile import Strict, fault
@@ -51,6 +55,7 @@ class Contact(Strict):
     phone: Text | None = None
     hours: Text | None = None
     email: Text | None = None
+    public: bool = False
 
 
 class Contacts(Strict):
@@ -60,6 +65,13 @@ class Contacts(Strict):
 class Holidays(Strict):
     region: Text
     school: Text | None = None
+
+
+class SchoolFile(Strict):
+    """The file of school holidays, and how far it is true."""
+
+    until: Day
+    holidays: dict[Text, Days]
 
 
 class Operator(Strict):
@@ -113,6 +125,18 @@ class Profiles(Strict):
     snmp: dict[Word, SnmpEntry] = Field(default_factory=dict)
 
 
+class InternetEntry(Strict):
+    """What routers ask for to find out whether the internet works: a target of the network's own choice."""
+
+    dns: DnsName
+    http: WebAddress
+    network: Word = "guest"
+
+
+class WatchEntry(Strict):
+    interval: Interval | None = None
+
+
 class Settle(Strict):
     connectivity: Duration | None = None
     other: Duration | None = None
@@ -149,6 +173,7 @@ class NetworkFile(Strict):
     uplinks: dict[Word, Uplink] = Field(default_factory=dict)
     profiles: Profiles = Profiles()
     push: PushEntry = PushEntry()
+    internet: InternetEntry | None = None
     defaults: Level = Level()
 
 
@@ -163,3 +188,4 @@ class LocalFile(Strict):
     endpoints: dict[str, dict[Service, EndpointText]] = Field(default_factory=dict)
     ssh: dict[str, LocalSsh] = Field(default_factory=dict)
     push: PushEntry = PushEntry()
+    watch: WatchEntry = WatchEntry()

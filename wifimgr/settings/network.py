@@ -10,12 +10,24 @@ from typing import Any
 
 from wifimgr import model
 from wifimgr.errors import ConfigError, Problem, collecting, did_you_mean
-from wifimgr.settings.files import LocalFile, LocalSsh, NetworkFile, Operator, SnmpEntry, SshEntry, Uplink
+from wifimgr.hours import Calendar, region_hint
+from wifimgr.settings.files import (
+    InternetEntry,
+    LocalFile,
+    LocalSsh,
+    NetworkFile,
+    Operator,
+    SchoolFile,
+    SnmpEntry,
+    SshEntry,
+    Uplink,
+)
 from wifimgr.settings.secret import SecretRef, placed
 from wifimgr.settings.values import DEFAULT_PORTS, Endpoint
 from wifimgr.yamlfile import Document, KeyPath, read, validate
 
-NETWORK_FILE = "inventory/network.yaml"
+INVENTORY_FOLDER = "inventory"
+NETWORK_FILE = f"{INVENTORY_FOLDER}/network.yaml"
 STATE_FOLDER = ".wifimgr"
 LOCAL_FILE = f"{STATE_FOLDER}/local.yaml"
 NETWORK_VARIABLE = "WIFIMGR_NETWORK"
@@ -70,6 +82,8 @@ class Network:
     local: LocalFile
     local_document: Document = field(repr=False)
     push: PushTimes
+    calendar: Calendar
+    """The clock and the holidays that all hours of the network mean."""
 
     @property
     def name(self) -> str:
@@ -91,6 +105,15 @@ class Network:
     @property
     def snmp_profiles(self) -> Mapping[str, SnmpEntry]:
         return self.file.profiles.snmp
+
+    @property
+    def internet(self) -> InternetEntry | None:
+        """What is asked for to find out whether the internet works; None: the network does not say."""
+        return self.file.internet
+
+    def interval(self, router: model.Router) -> float:
+        """Seconds between two polls of a router, with what local.yaml says instead."""
+        return self.local.watch.interval or router.interval
 
     @property
     def state_dir(self) -> Path:
@@ -188,7 +211,8 @@ def load_network(folder: Path) -> Network:
     if problems:
         raise ConfigError.of(problems)
     push = replace(PushTimes(), **(file.push.given() | local.push.given()))
-    network = Network(folder, file, document, local, local_document, push)
+    calendar = _calendar(folder, file, document)
+    network = Network(folder, file, document, local, local_document, push, calendar)
     problems = [*_impossible_times(network), *_unknown_profiles(network)]
     if problems:
         raise ConfigError.of(problems)
@@ -197,6 +221,44 @@ def load_network(folder: Path) -> Network:
 
 def _read_local(path: Path) -> Document:
     return read(path, LOCAL_FILE) if path.exists() else Document(path, LOCAL_FILE, {}, {})
+
+
+def _calendar(folder: Path, file: NetworkFile, document: Document) -> Calendar:
+    holidays = file.holidays
+    if holidays is None:
+        return Calendar(timezone=file.timezone)
+    problems: list[Problem] = []
+    if hint := region_hint(holidays.region):
+        what = f"the public holidays of '{holidays.region}' are not known"
+        problems.append(document.problem("unknown-name", ("holidays", "region"), what, hint))
+    country, _, region = holidays.region.partition("-")
+    calendar = Calendar(country, region, file.timezone)
+    if holidays.school:
+        with collecting(problems):
+            school = _school_holidays(folder, holidays.school, document)
+            calendar = replace(calendar, school=tuple(sorted(school.holidays.values())), until=school.until)
+    if problems:
+        raise ConfigError.of(problems)
+    return calendar
+
+
+def _school_holidays(folder: Path, name: str, document: Document) -> SchoolFile:
+    shown = f"{INVENTORY_FOLDER}/{name}"
+    if not (folder / shown).is_file():
+        hint = f"write it, or take {name} out"
+        raise ConfigError.of(
+            [document.problem("unreadable-file", ("holidays", "school"), f"there is no {shown}", hint)]
+        )
+    school = read(folder / shown, shown)
+    file = validate(school, SchoolFile)
+    problems = [
+        school.problem("wrong-type", ("holidays", holiday), f"ends after {file.until}", "make until a later day")
+        for holiday, (_, last) in file.holidays.items()
+        if last > file.until
+    ]
+    if problems:
+        raise ConfigError.of(problems)
+    return file
 
 
 def _impossible_times(network: Network) -> list[Problem]:

@@ -6,6 +6,7 @@ import re
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, PlainValidator, ValidationError
@@ -15,8 +16,11 @@ from wifimgr.errors import INVISIBLE, did_you_mean
 from wifimgr.settings.secret import SecretRef, looks_secret, plain_secret, secret_ref, secrets_in
 from wifimgr.yamlfile import fault
 
-DEFAULT_PORTS: Mapping[str, int] = {"ssh": 22, "snmp": 161, "respondd": 1001, "http": 80}
-"""The services a router can offer, and the port where each is usually found."""
+DEFAULT_PORTS: Mapping[str, int] = {"ssh": 22, "snmp": 161, "respondd": 1001, "http": 80, "ping": 0}
+"""The services a router can offer, and the port where each is usually found.
+
+Ping has no port (ICMP echo). A router with a port for it is asked for a UDP echo there instead (RFC 862).
+"""
 ADDED_VARS = ("router_name", "site_name")
 """Variables that every router has by itself."""
 
@@ -63,6 +67,19 @@ def _time_zone(value: str) -> str:
         zoneinfo.ZoneInfo(value)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):
         raise fault("is not a known time zone", "write it like Europe/Berlin") from None
+    return value
+
+
+def _web_address(value: str) -> str:
+    """An ``http://`` address: what the internet is asked for. No ``https``: small routers often lack it."""
+    if not re.fullmatch(r"http://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/?&=%+-]*)?", value):
+        raise fault("is not a web address that a router can be asked for", "write it like http://www.example.org/")
+    return value
+
+
+def _dns_name(value: str) -> str:
+    if not re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", value):
+        raise fault("is not a DNS name", "write it like www.example.org")
     return value
 
 
@@ -128,6 +145,8 @@ Interval = Annotated[Duration, AfterValidator(_some_time)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Country = Annotated[str, _matching("[A-Z]{2}", "is not a country", "write two capital letters, like DE")]
 Language = Annotated[str, _matching("[a-z]{2,3}(-[A-Z]{2})?", "is not a language", "write it like de or de-AT")]
+WebAddress = Annotated[str, AfterValidator(_web_address)]
+DnsName = Annotated[str, AfterValidator(_dns_name)]
 Ref = Annotated[SecretRef, PlainValidator(secret_ref, json_schema_input_type=dict[str, str])]
 KeyFile = Annotated[str, PlainValidator(_key_file, json_schema_input_type=dict[str, str])]
 Vars = Annotated[dict[str, Any], PlainValidator(_vars, json_schema_input_type=dict[str, Any])]
@@ -161,11 +180,31 @@ def _endpoint(value: Any) -> Endpoint:
     return Endpoint(match[1] or match[2], int(match[3]))
 
 
+def _day(value: Any) -> date:
+    try:
+        if isinstance(value, str) and len(value) == len("2026-10-17"):
+            return date.fromisoformat(value)
+    except ValueError:
+        pass
+    raise fault("is not a date", "write it like 2026-10-17")
+
+
+def _days(value: Any) -> tuple[date, date]:
+    """One day or ``first..last`` as (first, last)."""
+    first, dots, last = value.partition("..") if isinstance(value, str) else ("", "", "")
+    days = _day(first), _day(last if dots else first)
+    if days[0] > days[1]:
+        raise fault("ends before it begins", "write the first day first")
+    return days
+
+
 def _service(value: str) -> str:
     if value not in DEFAULT_PORTS:
         raise fault(f"'{value}' is not a service", did_you_mean(value, DEFAULT_PORTS), "unknown-name")
     return value
 
 
+Day = Annotated[date, PlainValidator(_day, json_schema_input_type=str)]
+Days = Annotated[tuple[date, date], PlainValidator(_days, json_schema_input_type=str)]
 Service = Annotated[str, AfterValidator(_service)]
 EndpointText = Annotated[Endpoint, PlainValidator(_endpoint, json_schema_input_type=str)]

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, inspect, text
 
 from wifimgr.errors import StoreError
 
-REVISION = "0001"
+REVISION = "0002"
 """The newest step in ``migrations/versions/``; a test compares the two."""
 
 
@@ -17,14 +17,19 @@ _ONE_AT_A_TIME = threading.Lock()
 """Alembic keeps what it works on in globals of the process."""
 
 
-def migrate(connection: Connection) -> None:
-    """Runs the steps that this store has not seen yet. Raises StoreError for a store of a newer wifimgr."""
+def is_newest(connection: Connection) -> bool:
+    """Whether the store needs no step any more. Raises StoreError for a store of a newer wifimgr."""
     have = _revision(connection)
-    if have == REVISION:
-        return
     if have > REVISION:
         hint = "use a newer wifimgr, or name another folder with --network"
         raise StoreError("store-failed", f"the store was made by a newer wifimgr (revision {have})", hint=hint)
+    return have == REVISION
+
+
+def migrate(connection: Connection) -> None:
+    """Runs the steps that this store has not seen yet; another process may have run them in the meantime."""
+    if is_newest(connection):
+        return
     # Alembic is imported only when there is something to do: it would cost every command a fifth of a second.
     from alembic import command
     from alembic.config import Config

@@ -1,0 +1,90 @@
+"""The database file itself: opened, brought to the newest shape, read and written in transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import URL
+from sqlalchemy.exc import SQLAlchemyError
+
+from wifimgr.errors import StoreError
+from wifimgr.store.migrate import is_newest, migrate
+
+FILE = "state.db"
+BUSY_SECONDS = 10.0
+
+
+class Database:
+    """An open database. Every method raises StoreError (``store-failed``) when it cannot be read or written."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.path = state_dir / FILE
+        _for_us_alone(self.path)
+        self._engine = _engine(self.path)
+        with self._reading() as connection:
+            newest = is_newest(connection)
+        if not newest:
+            with self._writing() as connection:
+                migrate(connection)
+
+    def close(self) -> None:
+        """Closes the database; it cannot be used after that."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _writing(self) -> Iterator[Connection]:
+        with self._failing_clearly(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        """Sees everything as it was at one moment, and waits for nobody who writes."""
+        with self._failing_clearly(), self._engine.execution_options(reading=True).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _failing_clearly(self) -> Iterator[None]:
+        try:
+            yield
+        except (SQLAlchemyError, ValueError) as error:  # ValueError: a value that is none, like a date "yesterday"
+            reason = (str(getattr(error, "orig", None) or error).splitlines() or [type(error).__name__])[0]
+            hint = "check free space and permissions of this folder"
+            raise StoreError(
+                "store-failed", f"the store cannot be used: {reason}", where=str(self.path), hint=hint
+            ) from None
+
+
+def now() -> datetime:
+    """The time as the store keeps it: UTC, without a zone."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def _for_us_alone(path: Path) -> None:
+    """Nobody else may read it. Where that cannot be said, SQLite tells what is wrong with the file."""
+    with suppress(OSError):
+        path.touch(mode=0o600)
+        mode = path.stat().st_mode
+        if mode & 0o077:
+            path.chmod(mode & 0o700)
+
+
+def _engine(path: Path) -> Engine:
+    url = URL.create("sqlite", database=str(path))
+    engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection, _record):  # type: ignore[no-untyped-def]
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        # A transaction that begins by reading cannot become a writing one while another process writes.
+        reading = connection.get_execution_options().get("reading")
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
