@@ -161,7 +161,7 @@ def _silent_agents(monkeypatch: Patch) -> None:
 
 
 def _no_probe(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(ubus.Ubus, "_internet", lambda *_: None)
+    monkeypatch.setattr(ubus, "_internet", lambda *_: None)
 
 
 def _broken_page(monkeypatch: Patch) -> None:
@@ -210,6 +210,7 @@ def test_demo_stays_until_somebody_ends_it(network: Path) -> None:
             lines.append(line)
             if "journal list" in line and "--network" in line:
                 break
+        assert "--network" in lines[-1], "".join(lines)
         words = lines[-1].split()
         folder = Path(words[words.index("--network") + 1])
         listed = subprocess.run(

@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from wifimgr.lab.life import Life
 
 STANDINS = Path(__file__).parents[2] / "wifimgr" / "lab" / "standins"
 ROOTFS = STANDINS.parent / "rootfs"
+NOON = 1_790_000_000
 APPLETS = ("ash", "awk", "cat", "date")
 
 
@@ -45,6 +45,13 @@ class Tree:
         self.environment = {"PATH": path, "WIFIMGR_ROOT": str(self.root)}
         self.tools = tools
 
+    def stop_the_clock(self, at: int) -> None:
+        """From now on it is always ``at`` (seconds since 1970) for the stand-ins."""
+        date = self.tools / "date"
+        date.unlink(missing_ok=True)
+        date.write_text(f"#!{self.shell}\necho {at}\n", encoding="ascii")
+        date.chmod(0o755)
+
     def run(self, name: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         command = [self.shell, str(self.tools / name), *arguments]
         return subprocess.run(command, capture_output=True, text=True, env=self.environment, timeout=30)
@@ -62,28 +69,22 @@ def tree(request: pytest.FixtureRequest, tmp_path: Path) -> Tree:
     return Tree(tmp_path, request.param)
 
 
-def at_one_moment(life: Life, look: Callable[[], Any]) -> tuple[Any, Any]:
-    """What is seen, and how the router was then: looks again when the clock moved on meanwhile."""
-    while True:
-        before, seen = life.now(), look()
-        if before == life.now():
-            return seen, before
-
-
 @pytest.mark.parametrize("guests", [0, 1, 9, 300])
-def test_numbers_are_those_of_the_life(tree: Tree, guests: int) -> None:
+def test_numbers_are_those_of_the_life(tree: Tree, guests: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    tree.stop_the_clock(NOON)
+    monkeypatch.setattr("wifimgr.lab.life.time.time", lambda: NOON)
     life = Life("eins-ap", tree.root / "lab")
     life.seat(guests)
-    info, now = at_one_moment(life, lambda: tree.call("system", "info"))
+    info, now = tree.call("system", "info"), life.now()
     assert info["uptime"] == now.uptime
     assert info["memory"]["total"] == now.memory_total
     assert info["memory"]["available"] == now.memory_available
     assert [load / 65536 for load in info["load"]] == pytest.approx([now.load] * 3, abs=1e-4)
-    devices, now = at_one_moment(life, lambda: tree.call("network.device", "status"))
+    devices = tree.call("network.device", "status")
     assert {name: each["statistics"]["rx_bytes"] for name, each in devices.items()} == now.receive_bytes
     assert {name: each["statistics"]["tx_bytes"] for name, each in devices.items()} == now.transmit_bytes
     for number, radio in enumerate(Life.RADIOS):
-        said, now = at_one_moment(life, lambda at=number: tree.call(f"hostapd.phy{at}-ap0", "get_clients"))
+        said = tree.call(f"hostapd.phy{number}-ap0", "get_clients")
         assert len(said["clients"]) == now.guests[radio]
     assert tree.call("hostapd.phy0-ap1", "get_clients")["clients"] == {}
 

@@ -55,9 +55,9 @@ def serve(run: common.Run, only: Only = [], pages: Pages = DOORS[Part.PAGES], op
     from wifimgr.settings import make_state_dir
 
     folder = run.folder()
-    common.log_to(make_state_dir(folder))
     loud = replace(run, quiet=False).say  # what goes wrong is an error, and told with -q too
     with Serving(folder, only or Part, {Part.PAGES: pages, Part.OPS: ops}, loud) as serving:
+        common.log_to(make_state_dir(folder))
         for part, address in serving.addresses.items():
             run.say(f"{part}: {address}")
         if serving.exposed:

@@ -26,7 +26,7 @@ from wifimgr.store import Store
 PUSH_TIMES = {"confirm_within": "8s", "settle": {"connectivity": "2s", "other": "1s"}, "login_gap": "1s"}
 """Short, so that nobody has to wait; the built-in times are much longer."""
 WATCH_TIMES = {"interval": "4s"}
-PATIENCE = 60.0
+PATIENCE = 90.0
 """Seconds that anything in the demo may take until it counts as broken."""
 LOOK_SECONDS = 0.2
 
