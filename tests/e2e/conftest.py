@@ -1,4 +1,8 @@
-"""A real browser, one for each worker, in front of the public door."""
+"""A real browser in front of the public door.
+
+It lives no longer than the tests of one file: while Playwright is open, its event loop counts as running in the thread
+of the tests, and `asyncio.run` of any other test would refuse.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +22,7 @@ NARROW = {"width": 320, "height": 640}
 WIDE = {"width": 1280, "height": 800}
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     require_real("chromium")
     with sync_playwright() as playwright:
@@ -33,7 +37,7 @@ def look(tmp_path_factory: pytest.TempPathFactory) -> Snapshot:
     return everything(tmp_path_factory.mktemp("network"))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def open_door(look: Snapshot) -> Iterator[Door]:
     door = Door(look)
     with open_doors(door.app) as [door.url]:
