@@ -784,6 +784,30 @@ def test_a_place_of_gateways_only_is_judged_from_them(make: Callable[..., World]
     assert said(world.site("haus")) == "down: silent"
 
 
+def test_what_is_told_now_counts_more_than_what_another_source_told_before_it_failed(one: World) -> None:
+    one.works("ap")
+    one.fails("ap", "ubus", times=1)
+    one.tells("ap", "snmp", wifi=True)
+    assert said(one.router("ap")) == "up"
+    one.tells("ap", "snmp", wifi=True, internet=MESH_DOES_NOT)
+    assert said(one.router("ap")) == "down: no-internet"
+
+
+@pytest.mark.parametrize("role", ["gateway", "switch"])
+@pytest.mark.parametrize("others", [[], ["ap behind: box, lifecycle: planned"], ["ap behind: box, sources: []"]])
+@pytest.mark.parametrize("wifi", [None, False])
+def test_a_place_is_not_up_because_its_gateway_is(
+    make: Callable[..., World], role: str, others: list[str], wifi: bool | None
+) -> None:
+    world = make(haus=place(f"box role: {role}", "zwei role: switch", *others))
+    world.tells("box", wifi=wifi, internet=GUESTS_REACH_IT)
+    world.tells("zwei", wifi=wifi, internet=GUESTS_REACH_IT)
+    assert said(world.router("box")) == "up"
+    assert said(world.site("haus")) == "unknown: wifi-unchecked"
+    world.fails("zwei")
+    assert said(world.site("haus")) == "unknown: wifi-unchecked, some-routers zwei, silent"
+
+
 @pytest.mark.parametrize("routers", [[], ["ap lifecycle: planned"], ["ap sources: []"]])
 def test_a_place_without_watched_routers_is_unknown(make: Callable[..., World], routers: list[str]) -> None:
     assert said(make(haus=place(*routers)).site("haus")) == "unknown: no-routers"
@@ -799,6 +823,15 @@ def test_a_router_in_maintenance_is_left_out(make: Callable[..., World]) -> None
     world.works("ap")
     world.fails("ap2")
     assert said(world.site("haus")) == "up"
+
+
+def test_a_place_is_in_maintenance_when_all_that_serve_guests_are(make: Callable[..., World]) -> None:
+    world = make(haus=place("gw role: gateway", "ap behind: gw, lifecycle: maintenance"))
+    world.tells("gw", internet=GUESTS_REACH_IT)
+    health = world.site("haus")
+    assert (said(health), health.beneath) == ("maintenance: maintenance", State.UNKNOWN)
+    world.fails("gw")
+    assert said(world.site("haus")) == "maintenance: maintenance"
 
 
 @pytest.mark.parametrize(
@@ -1034,6 +1067,13 @@ def test_a_place_is_closed_since_it_closed_and_not_since_nobody_polls(make: Call
     world.was("site", "haus", State.UP)
     world.works("ap", ago=600)
     assert (world.site("haus").state, world.site("haus").since) == (State.CLOSED, NOW)
+
+
+def test_a_time_from_before_the_clock_was_set_back_tells_nobody_when_it_was_checked(one: World) -> None:
+    one.works("ap", ago=-86400)
+    assert one.router("ap").checked is None
+    one.fails("ap", "snmp", ago=20)
+    assert one.router("ap").checked == NOW - timedelta(seconds=20)
 
 
 def test_a_router_was_checked_when_a_source_was_last_asked(one: World) -> None:

@@ -29,7 +29,7 @@ Fakes = dict[str, Fake]
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("LOOK_AT_FILES", "BEAT"):
+    for name in ("SECONDS_BETWEEN_LOOKS", "BEAT"):
         monkeypatch.setattr(worker, name, 0.0)
 
 
@@ -374,8 +374,7 @@ def test_a_router_that_falls_silent_is_down_after_some_polls(folder: Path, store
         async with working(folder, store, []):
             await until(lambda: state(store, "ap-1") is State.UP)
             silent = True
-            await until(lambda: state(store, "ap-1") is State.DOWN)
-            assert state(store, "ap-0") is State.UP
+            await until(lambda: state(store, "ap-1") is State.DOWN and state(store, "ap-0") is State.UP)
             silent = False
             await until(lambda: state(store, "ap-1") is State.UP)
 
@@ -409,7 +408,9 @@ def test_real_routers_that_lose_and_regain_their_power(tmp_path: Path) -> None:
 
         with closing(Store(state_dir)) as store:
             asyncio.run(run())
-            assert [flip.after for flip in store.flips("router", "node")][:3] == [State.UP, State.UNKNOWN, State.UP]
+            newest, *older = [flip.after for flip in store.flips("router", "node")]
+            assert newest is State.UP
+            assert State.UNKNOWN in older
             known = store.known()
     assert said == []
     assert known["node", "respondd"].latest.measured

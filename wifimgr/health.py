@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import Enum, auto
 from typing import TypeVar
 
-from wifimgr.hours import Hours
+from wifimgr.hours import known_hours
 from wifimgr.inventory import Inventory
 from wifimgr.model import (
     Failure,
@@ -53,7 +53,7 @@ REASONS: Mapping[str, str] = {
     "never-polled": "it was not polled yet",
     "stale": "there is no fresh answer",
     "unreadable": "it could not be asked, or what it answers cannot be read",
-    "internet-unchecked": "it is on the air, but nobody checked the internet",
+    "internet-unchecked": "it answers, but nobody checked the internet",
     "wifi-unchecked": "it answers, but no source can see its Wi-Fi",
     "behind": "a router on our way to it is down",
     "our-line": "nothing at all answers, so it is probably our own line",
@@ -68,10 +68,21 @@ REASONS: Mapping[str, str] = {
 }
 """Every id of a :class:`~wifimgr.model.Reason`, and what it means; of each kind the most important one first."""
 
+WORST_FIRST = (
+    State.DOWN,
+    State.DEGRADED,
+    State.UNKNOWN,
+    State.MAINTENANCE,
+    State.PAUSED,
+    State.CLOSED,
+    State.UP,
+)
+"""In this order admins look at things."""
+SERVES_GUESTS = frozenset({"access-point", "mesh-node"})
+"""Roles that need Wi-Fi. A gateway or a switch needs none, but may have some, too."""
+
 _RANK = {id: rank for rank, id in enumerate(REASONS)}
 _WATCHED = frozenset({Lifecycle.ACTIVE, Lifecycle.MAINTENANCE})
-_SERVES_GUESTS = frozenset({"access-point", "mesh-node"})
-"""Roles that need Wi-Fi. A gateway or a switch needs none."""
 _SILENCE = frozenset({Failure.TIMEOUT, Failure.REFUSED})
 """Failures that mean that nobody answered. With the others somebody did, or nobody was asked."""
 _LONGEST_GRACE = 3600.0
@@ -140,6 +151,11 @@ def watched(inventory: Inventory) -> list[Router]:
 # ---------------------------------------------------------------- what is known of a router
 
 
+def known_of(router: Router, known: Mapping[tuple[str, str], Known]) -> dict[str, Known]:
+    """What is remembered of a router, by source: those that the inventory names and that were polled."""
+    return {source: known[router.name, source] for source in router.sources if (router.name, source) in known}
+
+
 T = TypeVar("T")
 Told = TypeVar("Told", Measured, Interface)
 
@@ -151,8 +167,8 @@ def merged(inventory: Inventory, router: Router, known: Mapping[tuple[str, str],
     joined by name. Radios are not: each source calls them something else, and their guests would count twice.
     """
     interval = inventory.network.interval(router)
-    latest = [known[router.name, source].latest for source in router.sources if (router.name, source) in known]
-    told = [reading.measured for reading in latest if reading.measured and _is_fresh(reading, now, interval)]
+    latest = [one.latest for one in known_of(router, known).values()]
+    told = [reading.measured for reading in latest if reading.measured and is_fresh(reading, now, interval)]
     return replace(_united(told, Measured()), interfaces=_interfaces(told))
 
 
@@ -176,7 +192,7 @@ def _interfaces(told: Iterable[Measured]) -> tuple[Interface, ...]:
     return tuple(_united(parts, Interface(name=name)) for name, parts in found.items())
 
 
-def _is_fresh(reading: Reading, now: datetime, interval: float) -> bool:
+def is_fresh(reading: Reading, now: datetime, interval: float) -> bool:
     """Whether a reading still counts. One from the future is worth as little as one that is too old."""
     return abs((now - reading.at).total_seconds()) <= FRESH_INTERVALS * interval
 
@@ -211,11 +227,11 @@ _ABSENCE = (
 def _word(one: Known, now: datetime, interval: float) -> tuple[_Word, Measured | None]:
     """What a source tells, and what its router is judged from."""
     latest, good = one.latest, one.good
-    if not _is_fresh(latest, now, interval):
+    if not is_fresh(latest, now, interval):
         return _Word.OLD, None
     if latest.measured:
         return _Word.TELLS, latest.measured
-    if good and good.measured and one.failures < PATIENCE and _is_fresh(good, now, interval):
+    if good and good.measured and one.failures < PATIENCE and is_fresh(good, now, interval):
         return _Word.TELLS, good.measured
     if latest.failure is Failure.SETUP:
         return _Word.UNASKED, None
@@ -232,7 +248,7 @@ class _Heard:
     interval: float
     """Seconds."""
     told: tuple[Measured, ...]
-    """What it is judged from, in the order of its sources."""
+    """What it is judged from, in the order of its sources; what was told before a failure comes last."""
     failing: tuple[str, ...]
     """Sources that fail."""
     absent: Reason | None
@@ -251,17 +267,20 @@ class _Heard:
 
 def _hear(network: Network, router: Router, known: Mapping[tuple[str, str], Known], now: datetime) -> _Heard:
     interval = network.interval(router)
-    sources = {source: known[router.name, source] for source in router.sources if (router.name, source) in known}
+    sources = known_of(router, known)
     said = {source: _word(one, now, interval) for source, one in sources.items()}
     words = {source: word for source, (word, _) in said.items()}
+    by_age = sorted(sources, key=lambda source: sources[source].failures > 0)
     asked = [one.latest for one in sources.values() if one.latest.failure is not Failure.SETUP]
     asked += [one.good for one in sources.values() if one.good]
+    # Where the clock was set back, nobody knows when that was.
+    asked = [reading for reading in asked if (reading.at - now).total_seconds() <= FRESH_INTERVALS * interval]
     ends = {sources[source].latest.failure for source, word in words.items() if word is not _Word.OLD}
     ends.discard(Failure.SETUP)
     return _Heard(
         router=router,
         interval=interval,
-        told=tuple(measured for _, measured in said.values() if measured),
+        told=tuple(measured for source in by_age if (measured := said[source][1])),
         failing=tuple(source for source, word in words.items() if word in (_Word.SILENT, _Word.UNREADABLE)),
         absent=_absence(words),
         in_vain=ends <= _SILENCE if ends else None,
@@ -292,26 +311,20 @@ class _Plans:
 
     def off(self, id: str, text: str) -> Reason | None:
         """The reason with this id where hours say that it is off now, and until when."""
-        hours = self._hours(text)
+        hours = known_hours(text, self._calendar)
         if hours is None or hours.is_open(self._now) is not False:
             return None
         return Reason(id=id, until=hours.next_change(self._now))
 
     def was_off(self, text: str, seconds: float) -> bool:
         """Whether hours say that it was off so long ago, so that it may still be starting."""
-        hours = self._hours(text)
+        hours = known_hours(text, self._calendar)
         return hours is not None and hours.is_open(self._now - timedelta(seconds=seconds)) is False
 
     def are_known(self, text: str) -> bool:
         """Whether hours say anything about now."""
-        hours = self._hours(text)
+        hours = known_hours(text, self._calendar)
         return hours is not None and hours.is_open(self._now) is not None
-
-    def _hours(self, text: str) -> Hours | None:
-        try:
-            return Hours.parse(text, self._calendar) if text else None
-        except ValueError:
-            return None
 
 
 def _wifi_hours(site: Site) -> str:
@@ -376,7 +389,12 @@ class _Judged:
 
     @property
     def serves_guests(self) -> bool:
-        return self.heard.router.role in _SERVES_GUESTS
+        return self.heard.router.role in SERVES_GUESTS
+
+    @property
+    def has_wifi(self) -> bool:
+        """Whether there is evidence of its Wi-Fi. Access points that work have it; a gateway may need none."""
+        return self.serves_guests or any(measured.wifi for measured in self.heard.told)
 
     @property
     def is_usable(self) -> bool:
@@ -441,7 +459,7 @@ def _ahead(inventory: Inventory, name: str) -> str:
 
 def _judge_present(look: _Look, heard: _Heard, internet: Internet | None) -> _Judged:
     """A router that answers."""
-    needs_wifi = heard.router.role in _SERVES_GUESTS
+    needs_wifi = heard.router.role in SERVES_GUESTS
     wifi = _first(measured.wifi for measured in heard.told) if needs_wifi else True
     down = [Reason(id="no-internet")] if internet and not internet.works else []
     unknown: list[Reason] = []
@@ -574,14 +592,15 @@ def _changed(look: _Look, one: _Judged) -> datetime:
 
 def _site_health(look: _Look, site: Site, here: Sequence[_Judged], blame: _Blame) -> Health:
     """``here``: its watched routers, by name."""
-    active = [one for one in here if not one.is_maintained]
-    routers = active or here
+    needed = [one for one in here if one.serves_guests] or here
+    is_worked_on = bool(needed) and all(one.is_maintained for one in needed)
+    routers = [one for one in here if is_worked_on or not one.is_maintained]
     shown = _together(routers, blame)
     changed = look.now
     if shown.state is State.UNKNOWN:
         changed = max((_changed(look, one) for one in routers), default=look.now)
     over = None
-    if site.lifecycle is Lifecycle.MAINTENANCE or (here and not active):
+    if site.lifecycle is Lifecycle.MAINTENANCE or is_worked_on:
         over = Health(state=State.MAINTENANCE, reasons=(Reason(id="maintenance"),))
     elif planned := _closed(look, site):
         over = Health(state=State.CLOSED, reasons=planned)
@@ -608,10 +627,12 @@ def _together(routers: Sequence[_Judged], blame: _Blame) -> Health:
     down = [one for one in routers if one.state is State.DOWN]
     if not routers:
         return Health(state=State.UNKNOWN, reasons=(Reason(id="no-routers"),))
-    if any(one.is_usable for one in serving):
+    if any(one.is_usable and one.has_wifi for one in serving):
         wrong = [one for one in routers if one in down or (one in serving and not one.is_fine)]
         state = State.DEGRADED if wrong else State.UP
         return Health(state=state, reasons=_each(wrong), fault=blame.widest(wrong))
+    if any(one.is_usable for one in serving):
+        return Health(state=State.UNKNOWN, reasons=(Reason(id="wifi-unchecked"), *_each(down)))
     if unchecked := [one for one in serving if one.state is State.UNKNOWN and one.answers]:
         return Health(state=State.UNKNOWN, reasons=(*_all(unchecked), *_each(down)))
     if down:

@@ -76,6 +76,14 @@ def region_hint(region: str) -> str:
     return "" if region in names else did_you_mean(region, names)
 
 
+def known_hours(text: str, calendar: Calendar) -> Hours | None:
+    """Hours where somebody wrote some that can be read; None: nobody knows when."""
+    try:
+        return Hours.parse(text, calendar) if text else None
+    except HoursError:
+        return None
+
+
 class Hours:
     """Opening hours, ready to be asked; made by :meth:`parse`."""
 
@@ -99,7 +107,7 @@ class Hours:
         return expression.is_open(local) or (None if expression.is_unknown(local) else False)
 
     def next_change(self, at: datetime) -> datetime | None:
-        """When that changes next (UTC). None: never, not within a year, or nobody can tell."""
+        """When that changes next (UTC). None: never, after the end of next year, or nobody can tell."""
         state, moment = self.is_open(at), at.astimezone(UTC)
         while change := self._change(self._local(moment)):
             # Where clocks are turned, they show a time twice or never: look at each moment that could be meant.

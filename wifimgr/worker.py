@@ -19,7 +19,7 @@ from typing import ParamSpec, TypeVar
 from wifimgr.errors import ConfigError, Refused, StoreError, visible
 from wifimgr.health import watched
 from wifimgr.inventory import Inventory
-from wifimgr.inventory.live import LiveInventory
+from wifimgr.inventory.live import SECONDS_BETWEEN_LOOKS, LiveInventory
 from wifimgr.model import Reading
 from wifimgr.ssh import KnownHosts
 from wifimgr.store import Beat, Held, Store
@@ -33,7 +33,6 @@ T = TypeVar("T")
 DUTY = "watch"
 TICK = 1.0
 """Seconds between two looks at who is due and what came; all times below are in seconds, too."""
-LOOK_AT_FILES = 2.0
 BEAT = 10.0
 HOLD = 60.0
 """So long nobody takes over from a worker of another machine that has died; on this machine it is seen at once."""
@@ -61,7 +60,7 @@ class Worker:
         self._hosts_error = ""
         self._leased: frozenset[str] = frozenset()
         self._told: dict[str, str] = {}
-        self._files, self._beats, self._days = _Every(LOOK_AT_FILES), _Every(BEAT), _Every(TIDY)
+        self._files, self._beats, self._days = _Every(SECONDS_BETWEEN_LOOKS), _Every(BEAT), _Every(TIDY)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watches until ``stop`` is set; then breaks off what is being asked, and returns."""

@@ -1,11 +1,10 @@
-"""The program itself: exit codes, errors in one line, pipes, terminals, speed of its help."""
+"""The program itself: exit codes, errors in one line, pipes, terminals, what it loads."""
 
 from __future__ import annotations
 
 import os
 import pty
 import re
-import resource
 import stat
 import subprocess
 import sys
@@ -141,14 +140,17 @@ def _read(terminal: int) -> bytes:
 def test_help_needs_no_heavy_import() -> None:
     code = "import sys; from wifimgr.cli import run; run(['--help']); print(sorted(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
-    heavy = ("yaml", "paramiko", "netmiko", "sqlalchemy", "pysnmp", "wifimgr.inventory", "wifimgr.settings")
+    heavy = ("asyncio", "yaml", "pydantic", "paramiko", "netmiko", "sqlalchemy", "pysnmp", "starlette", "holidays")
+    heavy += ("wifimgr.inventory", "wifimgr.settings", "wifimgr.health", "wifimgr.views", "wifimgr.lab")
     assert [module for module in heavy if f"'{module}'" in done.stdout.splitlines()[-1]] == []
 
 
-def test_help_is_quick() -> None:
-    """Time of the processor, because the machine may be busy."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    for _ in range(3):
-        assert program("--help").returncode == 0
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert (after.ru_utime - before.ru_utime) / 3 < 0.6
+def test_status_loads_neither_the_web_nor_what_reaches_routers(tmp_path: Path) -> None:
+    write(tmp_path)
+    code = f"import sys; from wifimgr.cli import run; run(['status', '--network', {str(tmp_path)!r}])"
+    code += "; print(sorted(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", code], cwd=TOP, capture_output=True, text=True, check=True)
+    loaded = done.stdout.splitlines()[-1]
+    assert "'wifimgr.health'" in loaded
+    heavy = ("paramiko", "netmiko", "pysnmp", "icmplib", "starlette", "jinja2", "uvicorn", "wifimgr.ssh")
+    assert [module for module in heavy if f"'{module}'" in loaded] == []

@@ -68,8 +68,8 @@ def test_explain_does_not_know_what_nobody_asked_about(capsys: Out) -> None:
         (["haus", "--lang", "tr"], "error: the status page has no language 'tr'; known here: de, en [unknown-name]"),
         (
             ["lager"],
-            "error: inventory/sites/lager.yaml:1: the status page does not show this site: public: false, active; "
-            "it needs public: true, and active [unknown-name]",
+            "error: inventory/sites/lager.yaml:1: the status page does not show this site: it is not public; "
+            "the page shows those with public: true and lifecycle active or maintenance [unknown-name]",
         ),
     ],
 )

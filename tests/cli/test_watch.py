@@ -114,6 +114,14 @@ def test_poll_without_a_terminal_is_plain_lines(folder: Path, fakes: Fakes, caps
     ]
 
 
+def test_poll_says_how_to_learn_why_a_source_failed(folder: Path, fakes: Fakes, capsys: Out) -> None:
+    assert run(["poll", "-s", "haus-ap"]) == 0
+    assert capsys.readouterr().err == ""
+    fakes["ubus"].answer = wrong_password
+    assert run(["poll", "-s", "haus-ap"]) == 0
+    assert capsys.readouterr().err == "why a source failed: the same command with --explain\n"
+
+
 def test_what_no_source_tells_is_empty_and_not_zero(folder: Path, fakes: Fakes, capsys: Out) -> None:
     fakes["snmp"].answer = silence
 

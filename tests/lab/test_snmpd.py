@@ -17,6 +17,7 @@ from wifimgr.errors import LabError
 from wifimgr.inventory import load
 from wifimgr.lab import Lab, SimulatedRouter
 from wifimgr.model import Failure, Measured, Radio
+from wifimgr.sources import snmp
 
 SYS_DESCR, SYS_UPTIME, SYS_NAME = (dotted(f"1.3.6.1.2.1.1.{number}.0") for number in (1, 3, 5))
 WIRELESS = dotted("1.3.6.1.4.1.66510.1.10")
@@ -145,6 +146,16 @@ def test_agent_that_is_silent_or_out_of_reach_gives_no_answer(tmp_path: Path) ->
         assert not answers()
         router.boot()
         until(answers)
+
+
+def test_agents_are_still_understood_when_what_is_known_of_them_is_forgotten(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An agent may say that it is another one each time, and pysnmp remembers all of them."""
+    monkeypatch.setattr(snmp, "MOST_KNOWN", 0)
+    with started(tmp_path, "v3"), Asker(tmp_path) as asker:
+        assert [asker.read(LONG).failure for _ in range(3)] == [None, None, None]
+        assert len(asker.managers) == 1
 
 
 @pytest.mark.parametrize(("profile", "failure"), [("v2c", Failure.TIMEOUT), ("v3", Failure.AUTH)])

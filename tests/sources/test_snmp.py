@@ -25,7 +25,7 @@ SYS_DESCR, SYS_UPTIME, HOST_UPTIME = map(dotted, ("1.3.6.1.2.1.1.1.0", "1.3.6.1.
 LOAD, MEMORY = dotted("1.3.6.1.4.1.2021.10.1.5.1"), dotted("1.3.6.1.4.1.2021.4")
 IF, IFX = dotted("1.3.6.1.2.1.2.2.1"), dotted("1.3.6.1.2.1.31.1.1.1")
 WIRELESS = dotted("1.3.6.1.4.1.66510.1.10")
-SHORT = 1.2
+SHORT = 2.5
 """Seconds for polls that are meant to end without an answer."""
 
 Tree = dict[Oid, bytes]

@@ -26,6 +26,7 @@ from wifimgr.lab import Lab, SimulatedRouter, make_key
 from wifimgr.model import Failure, Interface, Internet, Radio, Reading
 from wifimgr.settings import make_state_dir
 from wifimgr.sources import read, ubus
+from wifimgr.sources.told import Told
 from wifimgr.sources.ubus import Guests, Ubus, addresses_in, guests_of, measured_of
 from wifimgr.ssh import Connection, Deadline, KnownHosts, _private_key
 
@@ -331,6 +332,26 @@ def test_half_an_answer_of_one_daemon_costs_only_that(here: Here, wireless: str)
     found = measured_of(here.values(SAID | {"network.wireless status": wireless}), "guest")
     assert found.wifi in (None, False)
     assert (found.clients, found.model) == (None, BOARD["model"])
+
+
+def test_a_section_is_read_once_however_often_it_is_meant(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else a router that names one access point again and again keeps us busy for hours."""
+    points = [access_point("phy0-ap0", "frei", "guest") for _ in range(200)]
+    told = {
+        "wireless": json.dumps({"radio0": radio("2g", True, *points)}).encode(),
+        "clients phy0-ap0": b"3",
+        "bss phy0-ap0": json.dumps(hostapd("ENABLED", 1, 51)).encode(),
+    }
+    read: list[bytes] = []
+    really = Told.read
+
+    def note(text: bytes) -> Told:
+        read.append(text)
+        return really(text)
+
+    monkeypatch.setattr(Told, "read", note)
+    assert measured_of(told, "guest").clients == 600
+    assert read.count(told["clients phy0-ap0"]) == read.count(told["bss phy0-ap0"]) == 1
 
 
 def test_shellcheck_has_nothing_to_say() -> None:

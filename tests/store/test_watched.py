@@ -284,6 +284,37 @@ def test_a_row_that_wifimgr_never_wrote_is_one_clear_line(store: Store, garbage:
     assert line.startswith(f"{store.path}: the store cannot be used: ")
 
 
+@pytest.mark.parametrize("again", [False, True], ids=["gone", "another one in its place"])
+def test_a_file_that_was_taken_away_is_followed(store: Store, tmp_path: Path, again: bool) -> None:
+    """What is still open shows nobody else what is written to it: page and command line would disagree."""
+    store.record([good(), good("gw")])
+    store.flip([flip(), flip("gw")])
+    assert (len(store.known()), len(store.last_flips())) == (2, 2)
+    for path in tmp_path.glob("state.db*"):
+        path.rename(tmp_path / f"old-{path.name}")
+    if again:
+        with closing(Store(tmp_path)) as fresh:
+            fresh.record([bad()])
+            fresh.flip([flip(after=State.DOWN)])
+    assert [known.failures for known in store.known().values()] == ([1] if again else [])
+    assert [each.after for each in store.last_flips().values()] == ([State.DOWN] if again else [])
+    store.beat(Beat(NOON, 0.0))
+    with closing(Store(tmp_path)) as other:
+        assert other.last_beat() == Beat(NOON, 0.0)
+
+
+def test_a_file_that_comes_back_is_used_again(store: Store, tmp_path: Path) -> None:
+    store.record([good()])
+    store.path.rename(tmp_path / "away")
+    store.path.mkdir()
+    with pytest.raises(StoreError):
+        store.known()
+    store.path.rmdir()
+    (tmp_path / "away").rename(store.path)
+    store.record([good("gw")])
+    assert ("gw", "snmp") in store.known()
+
+
 def test_what_does_not_fit_on_the_disk_is_told_and_nothing_is_half_done(store: Store) -> None:
     store.record([good()])
     store.flip([flip()])

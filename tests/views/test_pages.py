@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -14,8 +17,9 @@ from tests.views.door import Door
 from tests.views.places import HOUSE, NETWORK, example, health, house, of_house, snapshot, told
 from wifimgr.errors import StoreError
 from wifimgr.model import Fault, State
+from wifimgr.views import pages
 from wifimgr.views.pages import HEADERS
-from wifimgr.views.site import site_text, view_of
+from wifimgr.views.site import SiteView, site_text, view_of
 from wifimgr.views.snapshot import Snapshot
 
 SAFE = {name.lower(): value for name, value in HEADERS.items()}
@@ -72,6 +76,16 @@ def test_everything_else_is_not(public: Door, path: str) -> None:
 def test_a_place_that_is_not_public_looks_like_one_that_is_not_there(public: Door) -> None:
     assert public.get("/s/schule-huckingen").text == public.get("/s/nichts").text
     assert "Huckingen" not in public.get("/").text
+
+
+@pytest.mark.parametrize("target", ["*", "somewhere", "?", "http://evil.example/"])
+def test_a_target_that_is_no_path_is_not_there(public: Door, target: str) -> None:
+    where = urlsplit(public.url)
+    with socket.create_connection((where.hostname, where.port), 60.0) as line:
+        line.sendall(f"OPTIONS {target} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = b"".join(iter(lambda: line.recv(65536), b"")).decode()
+    assert answer.startswith(("HTTP/1.1 404", "HTTP/1.1 405"))
+    assert "content-security-policy" in answer
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
@@ -137,6 +151,28 @@ def test_what_a_browser_has_already_is_not_sent_again(public: Door, path: str) -
         assert (again.status, again.text, again.headers["etag"]) == (304, "", tag)
     assert public.get(path, If_None_Match='"other"').status == 200
     assert public.get(path).headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_is_written_once_for_all_who_look(
+    public: Door, look: Snapshot, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever loads it again and again must not slow down the polls of routers."""
+    calls = []
+
+    def note(snapshot: Snapshot, slug: str, language: str) -> SiteView | None:
+        calls.append(slug)
+        return view_of(snapshot, slug, language)
+
+    monkeypatch.setattr(pages, "view_of", note)
+    fresh = replace(look)
+    first = public.shows(fresh).get(path)
+    written = len(calls)
+    assert written > 0
+    assert public.get(path).text == first.text
+    assert len(calls) == written
+    public.shows(replace(look)).get(path)
+    assert len(calls) == 2 * written
 
 
 def test_a_page_that_says_something_else_has_another_tag(public: Door) -> None:

@@ -52,6 +52,13 @@ def test_a_place_that_nobody_judged_is_not_called_working(tmp_path: Path, lifecy
     assert seen(snapshot(inventory, {})).state is state
 
 
+def test_a_place_where_something_is_off_as_planned_and_something_else_is_not_known_is_not_called_closed(
+    inventory: Inventory,
+) -> None:
+    assert seen(of_house(inventory, health(State.UNKNOWN, "power-off"))).state is State.CLOSED
+    assert seen(of_house(inventory, health(State.UNKNOWN, "power-off", "unreadable"))).state is State.UNKNOWN
+
+
 # ---------------------------------------------------------------- its state
 
 
@@ -121,7 +128,7 @@ PARTS = [
     ({"og": DOWN}, "Das WLAN läuft, nur hier nicht: Werkraum."),
     ({"gw": UP, "eg": DOWN, "og": DOWN}, "Das WLAN läuft, nur hier nicht: Offener Treff; Werkraum."),
     ({"gw": DOWN}, "Das WLAN läuft, aber ein Gerät antwortet nicht."),
-    ({"og": health(State.UNKNOWN, "behind")}, "Das WLAN läuft, aber nicht überall ist es geprüft."),
+    ({"og": health(State.UNKNOWN, "behind")}, "Das WLAN läuft, aber nicht alles ist geprüft."),
 ]
 
 
@@ -220,14 +227,14 @@ def test_what_the_house_can_mend_has_three_steps_and_the_right_room(
 @pytest.mark.parametrize("fault", [Fault.PROVIDER, Fault.GATEWAY, Fault.CITY])
 def test_what_the_house_cannot_mend_has_no_steps_and_no_promise(inventory: Inventory, fault: Fault) -> None:
     view = faulty(inventory, fault)
-    assert (view.steps, view.advice) == ((), "Sie können nichts tun. Wir sehen die Störung.")
+    assert (view.steps, view.advice) == ((), "Sie müssen nichts tun. Wir sehen die Störung.")
 
 
 @pytest.mark.parametrize("reason", ["off-air", "radio-off", "no-internet"])
 def test_nobody_is_sent_to_the_plug_of_a_device_that_answers(inventory: Inventory, reason: str) -> None:
     view = faulty(inventory, Fault.ROUTER, reason=reason)
     assert (view.fault_text, view.steps) == ("Es liegt an einem einzelnen Gerät.", ())
-    assert view.advice == "Sie können nichts tun. Wir sehen die Störung."
+    assert view.advice == "Sie müssen nichts tun. Wir sehen die Störung."
 
 
 def test_nobody_is_sent_to_a_plug_on_a_square(tmp_path: Path) -> None:

@@ -33,8 +33,6 @@ class Part(StrEnum):
 
 DOORS = {Part.PAGES: "127.0.0.1:8080", Part.OPS: "127.0.0.1:8081"}
 """Where the doors are unless told otherwise: only this machine gets in."""
-SECONDS_BETWEEN_LOOKS = 2.0
-"""At the files of the inventory."""
 ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Ctrl-C; a service manager, which gets exit code 0; a closed terminal."""
 
@@ -58,16 +56,22 @@ def serve(run: common.Run, only: Only = [], pages: Pages = DOORS[Part.PAGES], op
     loud = replace(run, quiet=False).say  # what goes wrong is an error, and told with -q too
     with Serving(folder, only or Part, {Part.PAGES: pages, Part.OPS: ops}, loud) as serving:
         common.log_to(make_state_dir(folder))
-        for part, address in serving.addresses.items():
-            run.say(f"{part}: {address}")
-        if serving.exposed:
-            loud("warning: other machines can reach the ops door; it asks for no password and shows exact numbers")
-        if asyncio.run(_until_told(serving)) != signal.SIGTERM:
+
+        def announce() -> None:
+            for part, address in serving.addresses.items():
+                run.say(f"{part}: {address}")
+            if serving.exposed:
+                loud("warning: other machines can reach the ops door; it asks for no password and shows exact numbers")
+
+        if asyncio.run(_until_told(serving, announce)) != signal.SIGTERM:
             raise KeyboardInterrupt
 
 
-async def _until_told(serving: Serving) -> int:
-    """Serves until somebody wants it to end; returns by which signal. The next one does not wait for anything."""
+async def _until_told(serving: Serving, announce: Callable[[], None]) -> int:
+    """Serves until somebody wants it to end; returns by which signal. The next one does not wait for anything.
+
+    ``announce`` is called when signals are heard: whoever reads that it runs may end it at once.
+    """
     import asyncio
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -82,6 +86,7 @@ async def _until_told(serving: Serving) -> int:
 
     for number in signals:
         loop.add_signal_handler(number, end, number)
+    announce()
     await serving.run(stop)
     return told[0]
 
@@ -154,6 +159,8 @@ class Serving:
     async def _follow_files(self, stop: asyncio.Event) -> None:
         """Reads the inventory again when its files change, and says what is wrong: no worker does."""
         import asyncio
+
+        from wifimgr.inventory.live import SECONDS_BETWEEN_LOOKS
 
         told = ""
         while not stop.is_set():

@@ -42,6 +42,8 @@ def explain(run: common.Run, slug: Slug, language: Language = "") -> None:
         view = view_of(take(inventory, store, datetime.now(UTC)), slug, language or spoken[0])
     if view is None:
         site = inventory.sites[slug]
-        what = f"the status page does not show this site: public: {str(site.public).lower()}, {site.lifecycle}"
-        raise ConfigError("unknown-name", what, where=str(site.origin or ""), hint="it needs public: true, and active")
+        why = f"it is {site.lifecycle}" if site.public else "it is not public"
+        hint = "the page shows those with public: true and lifecycle active or maintenance"
+        what = f"the status page does not show this site: {why}"
+        raise ConfigError("unknown-name", what, where=str(site.origin or ""), hint=hint)
     print(site_text(view), end="")

@@ -36,16 +36,17 @@ def _introduce(stage: Stage) -> None:
 
 def _stay(stage: Stage, doors: Doors) -> None:
     """Keeps everything up until Ctrl-C."""
-    place = next(each.site for each in stage.inventory.routers.values() if each.manage is Manage.PUSH)
+    router = next(each for each in stage.inventory.routers.values() if each.manage is Manage.PUSH)
+    place = router.site
     stage.console.print("\nEverything stays up until you press Ctrl-C. Open in a browser:\n")
     for address, what in ((doors.pages, "the status page"), (doors.ops, "ops: exact numbers, and /metrics")):
         stage.console.print(f"   [bold]{address}[/]  {what}")
     stage.console.print("\nTry in another terminal:\n")
     for words in (
         "status",
-        f"poll --explain -s {place}",
+        f"poll --explain -s {router.name}",
         f"site explain {place}",
-        "router list",
+        f"router show {router.name}",
         "plan identity",
         f"apply identity -s {place}",
         "journal list",

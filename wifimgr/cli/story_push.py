@@ -54,9 +54,9 @@ class PushStory:
         return plan
 
     def _push(self, changes: list[Change]) -> None:
-        self.stage.title(f"Change {len(changes)} routers: what is behind another router first")
+        self.stage.title(f"Change {len(changes)} of them: what is behind another router first")
         self.stage.say(f"wifimgr apply {PLAYBOOK}", "dim")
-        self.stage.say("About ten seconds: each one settles, then has to let us in twice.")
+        self.stage.say("About ten seconds: each one settles, then has to let us in twice. Three wait for step 4.")
         outcomes = self._apply(changes)
         done = [outcome.router for outcome in outcomes if outcome.result is Result.DONE]
         arrived = all(

@@ -18,7 +18,7 @@ from wifimgr.cli.serve import Part, Serving
 from wifimgr.cli.stage import PATIENCE, Stage
 from wifimgr.cli.watch import status
 from wifimgr.errors import visible
-from wifimgr.health import merged, watched
+from wifimgr.health import watched
 from wifimgr.model import Health, Measured, Router, Site, State
 from wifimgr.views.snapshot import Snapshot, take
 
@@ -296,7 +296,7 @@ class WatchStory:
         """The page of a full place shows a band, and nowhere how many there are."""
         banded = self.stage.wait(lambda: self._page(site).get("guests") == "50+")
         look = self._look()
-        counts = [merged(look.inventory, router, look.known, look.at).clients or 0 for router in self._routers(site)]
+        counts = [look.measured(router).clients or 0 for router in self._routers(site)]
         text = self.doors.page(f"s/{site.slug}")
         leaks = [number for number in (sum(counts), *counts) if number > GUESTS and re.search(rf"\b{number}\b", text)]
         self.stage.check(

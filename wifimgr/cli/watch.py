@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -21,19 +20,8 @@ if TYPE_CHECKING:
     from wifimgr.views.snapshot import Snapshot
 
 SOME_FAILED = 3
-PATIENCE_WITH_WORKER = 60.0
-"""Seconds without a sign of life after which we say that no worker runs."""
 LATE = 10.0
 """Seconds that polls may be late without a word about it."""
-WORST_FIRST = (
-    State.DOWN,
-    State.DEGRADED,
-    State.UNKNOWN,
-    State.MAINTENANCE,
-    State.PAUSED,
-    State.CLOSED,
-    State.UP,
-)
 
 Explain = Annotated[bool, typer.Option("--explain", help="Tell what was asked, what came, and how it was judged.")]
 
@@ -49,6 +37,8 @@ def register(app: typer.Typer) -> None:
 
 def poll(run: common.Run, select: common.Select = [], form: common.Output = None, explain: Explain = False) -> None:  # noqa: B006
     """Ask routers now, once, and show how they are."""
+    import asyncio
+
     from wifimgr.health import watched
     from wifimgr.inventory import load
     from wifimgr.inventory import select as choose
@@ -92,6 +82,8 @@ def poll(run: common.Run, select: common.Select = [], form: common.Output = None
     else:
         columns = ("router", "site", "state", "why", "sources", "clients", "internet")
         output.show([each.row(explain) for each in polls], "router", columns, form)
+        if form is None and any(reading.failure for each in polls for reading in each.readings):
+            run.say("why a source failed: the same command with --explain")
     silent = any(each.readings and all(reading.failure for reading in each.readings) for each in polls)
     raise typer.Exit(SOME_FAILED if silent else 0)
 
@@ -118,10 +110,7 @@ class _Poll:
 
     def row(self, explain: bool) -> output.Row:
         """What was found, in one line; with ``explain`` also how."""
-        from wifimgr.health import merged
-
-        snapshot = self.snapshot
-        measured = merged(snapshot.inventory, self.router, snapshot.known, snapshot.at)
+        measured = self.snapshot.measured(self.router)
         row = {
             "router": self.router.name,
             "site": self.router.site,
@@ -259,12 +248,16 @@ def _places(snapshot: Snapshot, chosen: Collection[str] | None) -> list[_Place]:
 
 def _badness(health: Health | None) -> tuple[int, int]:
     """Sorts the worst first; of two that are closed the one that would not work."""
+    from wifimgr.health import WORST_FIRST
+
     if health is None:
         return len(WORST_FIRST), 0
     return WORST_FIRST.index(health.state), WORST_FIRST.index(health.beneath or State.UP)
 
 
 def _summary(places: Sequence[_Place]) -> str:
+    from wifimgr.health import WORST_FIRST
+
     counts = Counter(place.health.state for place in places if place.health)
     others = (f", {counts[state]} {state}" for state in WORST_FIRST if state is not State.UP and counts[state])
     return f"{counts[State.UP]} of {counts.total()} places are up{''.join(others)}"
@@ -272,16 +265,16 @@ def _summary(places: Sequence[_Place]) -> str:
 
 def _remarks(snapshot: Snapshot, beat: Beat | None) -> Iterator[str]:
     """What a person should know about how old and how complete this is."""
+    from wifimgr.views.admins import worker_trouble
+
     polls = [known.latest.at for known in snapshot.known.values()]
     if not polls:
         yield "nothing was asked yet: 'wifimgr poll' asks once, 'wifimgr serve' keeps on asking"
         return
     yield f"last poll: {max(polls).astimezone():%Y-%m-%d %H:%M:%S}"
-    if beat is None:
-        yield "no worker has run yet: 'wifimgr serve' keeps on asking"
-    elif (snapshot.at - beat.at).total_seconds() > PATIENCE_WITH_WORKER:
-        yield f"no worker runs: its last sign of life was {_clock(beat.at)}; 'wifimgr serve' keeps on asking"
-    else:
+    trouble = worker_trouble(beat, snapshot.at)
+    yield from trouble
+    if beat and not trouble:
         if beat.lag > LATE:
             yield f"polls are {beat.lag:.0f} s late: there is more to ask than can be asked in time"
         for line in beat.inventory_error.splitlines():
@@ -318,11 +311,9 @@ def _why(health: Health) -> str:
 
 
 def _meaning(reason: Reason) -> str:
-    from wifimgr.health import REASONS
+    from wifimgr.views.admins import told
 
-    about = f" ({reason.about})" if reason.about else ""
-    until = f", until {_clock(reason.until)}" if reason.until else ""
-    return f"{REASONS[reason.id]}{about}{until}"
+    return told(reason, _clock)
 
 
 def _clock(time: datetime) -> str:

@@ -15,6 +15,8 @@ log = logging.getLogger(__name__)
 
 FILES = (LOCAL_FILE, "inventory/[!.]*", "inventory/[!.]*/[!.]*")
 """Where everything stands that an inventory is made of, as patterns."""
+SECONDS_BETWEEN_LOOKS = 2.0
+"""How often whoever runs on should call :meth:`LiveInventory.refresh`."""
 
 
 class LiveInventory:

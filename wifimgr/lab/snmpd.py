@@ -239,35 +239,44 @@ def tree(router: SimulatedRouter) -> Tree:
         told[(*UCD_LOAD, 3, number)] = v2c.OctetString(f"{load:.2f}".encode())
         told[(*UCD_LOAD, 5, number)] = v2c.Integer32(round(100 * load))
     for index, name in enumerate(interfaces, 1):
-        received, sent = now.receive_bytes.get(name, 0), now.transmit_bytes.get(name, 0)
-        row = {
-            (*IF_TABLE, 1): v2c.Integer32(index),
-            (*IF_TABLE, 2): v2c.OctetString(name.encode()),
-            (*IF_TABLE, 7): v2c.Integer32(UP),
-            (*IF_TABLE, 8): v2c.Integer32(UP),
-            (*IF_TABLE, 10): v2c.Counter32(received % 2**32),
-            (*IF_TABLE, 14): v2c.Counter32(0),
-            (*IF_TABLE, 16): v2c.Counter32(sent % 2**32),
-            (*IF_TABLE, 20): v2c.Counter32(0),
-            (*IFX_TABLE, 1): v2c.OctetString(name.encode()),
-            (*IFX_TABLE, 6): v2c.Counter64(received),
-            (*IFX_TABLE, 10): v2c.Counter64(sent),
-        }
+        row = interface_row(now, index, name)
         if router.wireless_mib and name in networks:
-            radio, ssid = networks[name]
-            row |= {
-                (*WIRELESS, 3, 1, 2): v2c.OctetString(name.encode()),
-                (*WIRELESS, 3, 1, 3): v2c.OctetString(ssid.encode()),
-                (*WIRELESS, 3, 1, 4): v2c.Gauge32(guests(now, name, radio)),
-                (*WIRELESS, 3, 1, 5): v2c.Gauge32(FREQUENCIES[radio]),
-                (*WIRELESS, 3, 1, 6): v2c.Integer32(-95),
-                (*WIRELESS, 3, 1, 16): v2c.Gauge32(round(100 * now.load)),
-            }
+            row |= wireless_row(now, name, *networks[name])
         told |= {(*column, index): value for column, value in row.items()}
     if router.wireless_mib:
         told[(*WIRELESS, 1, 0)] = v2c.Gauge32(len(networks))
         told[(*WIRELESS, 2, 0)] = v2c.Gauge32(sum(guests(now, name, radio) for name, (radio, _) in networks.items()))
     return told
+
+
+def interface_row(now: Now, index: int, name: str) -> Tree:
+    """Column to value of one network interface, in both tables of them."""
+    received, sent = now.receive_bytes.get(name, 0), now.transmit_bytes.get(name, 0)
+    return {
+        (*IF_TABLE, 1): v2c.Integer32(index),
+        (*IF_TABLE, 2): v2c.OctetString(name.encode()),
+        (*IF_TABLE, 7): v2c.Integer32(UP),
+        (*IF_TABLE, 8): v2c.Integer32(UP),
+        (*IF_TABLE, 10): v2c.Counter32(received % 2**32),
+        (*IF_TABLE, 14): v2c.Counter32(0),
+        (*IF_TABLE, 16): v2c.Counter32(sent % 2**32),
+        (*IF_TABLE, 20): v2c.Counter32(0),
+        (*IFX_TABLE, 1): v2c.OctetString(name.encode()),
+        (*IFX_TABLE, 6): v2c.Counter64(received),
+        (*IFX_TABLE, 10): v2c.Counter64(sent),
+    }
+
+
+def wireless_row(now: Now, name: str, radio: str, ssid: str) -> Tree:
+    """Column to value of one network on the air."""
+    return {
+        (*WIRELESS, 3, 1, 2): v2c.OctetString(name.encode()),
+        (*WIRELESS, 3, 1, 3): v2c.OctetString(ssid.encode()),
+        (*WIRELESS, 3, 1, 4): v2c.Gauge32(guests(now, name, radio)),
+        (*WIRELESS, 3, 1, 5): v2c.Gauge32(FREQUENCIES[radio]),
+        (*WIRELESS, 3, 1, 6): v2c.Integer32(-95),
+        (*WIRELESS, 3, 1, 16): v2c.Gauge32(round(100 * now.load)),
+    }
 
 
 def guests(now: Now, interface: str, radio: str) -> int:

@@ -26,7 +26,7 @@ from icmplib.utils import unique_identifier
 
 from wifimgr.model import Failure, Measured, Router
 from wifimgr.settings import Network
-from wifimgr.sources.base import Say, SourceError
+from wifimgr.sources.base import Say, SourceError, reason_of
 from wifimgr.sources.udp import TRIES, exchange
 from wifimgr.ssh import KnownHosts
 
@@ -77,8 +77,7 @@ async def _ping(address: str, seconds: float) -> float:
     except SocketPermissionError:
         raise SourceError(Failure.SETUP, NOT_ALLOWED) from None
     except (DestinationUnreachable, ICMPSocketError, OSError, UnicodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise SourceError(Failure.REFUSED, f"{address} cannot be asked ({reason})") from None
+        raise SourceError(Failure.REFUSED, f"{address} cannot be asked ({reason_of(error)})") from None
     except ICMPLibError as error:
         raise SourceError(Failure.ANSWER, f"{address} sends no echo: {error}") from None
     raise SourceError(Failure.TIMEOUT, f"no echo from {address} within {seconds:g} s")

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Iterable
 
 from wifimgr.model import Failure, Interface, Internet, Measured, Radio, Router
 from wifimgr.settings import Network
-from wifimgr.sources.base import Say, SourceError
+from wifimgr.sources.base import Say, SourceError, band_of
 from wifimgr.sources.told import Told
 from wifimgr.sources.udp import exchange
 from wifimgr.ssh import KnownHosts
@@ -20,8 +19,8 @@ from wifimgr.ssh import KnownHosts
 QUESTION = b"GET nodeinfo statistics"
 LARGEST = 1 << 20
 """Bytes of an answer when it is unpacked. A real one has some thousand."""
-BANDS = ((2400, 2500, "2.4", "wifi24"), (4900, 5925, "5", "wifi5"), (5925, 7125, "6", "wifi6"))
-"""First and last frequency in MHz, the band in GHz, and its name in ``clients``."""
+BANDS = {"2.4": "wifi24", "5": "wifi5", "6": "wifi6"}
+"""A band in GHz, and its name in ``clients``."""
 
 
 class Respondd:
@@ -83,7 +82,7 @@ def measured(told: Told) -> Measured:
 
 def _clients(clients: Told) -> int | None:
     """All devices on Wi-Fi; ``total`` would count those on a cable, too."""
-    bands = [count for *_, band in BANDS if (count := clients[band].whole()) is not None]
+    bands = [count for key in BANDS.values() if (count := clients[key].whole()) is not None]
     wifi = clients["wifi"].whole()
     return sum(bands) if wifi is None and bands else wifi
 
@@ -95,17 +94,13 @@ def _radios(statistics: Told) -> tuple[Radio, ...]:
     """
     found: Counter[str] = Counter()
     radios = []
-    for frequency in (each["frequency"].number() for each in statistics["wireless"]):
-        for band, key in _bands(frequency):
-            found[key] += 1
-            first = found[key] == 1
-            clients = statistics["clients"][key].whole() if first else None
-            radios.append(Radio(name=key if first else f"{key}-{found[key]}", band=band, up=True, clients=clients))
+    for band in filter(None, (band_of(each["frequency"].number()) for each in statistics["wireless"])):
+        key = BANDS[band]
+        found[key] += 1
+        first = found[key] == 1
+        clients = statistics["clients"][key].whole() if first else None
+        radios.append(Radio(name=key if first else f"{key}-{found[key]}", band=band, up=True, clients=clients))
     return tuple(radios)
-
-
-def _bands(frequency: float | None) -> Iterable[tuple[str, str]]:
-    return [(band, key) for first, last, band, key in BANDS if frequency is not None and first <= frequency < last]
 
 
 def _interfaces(info: Told, traffic: Told) -> tuple[Interface, ...]:

@@ -29,11 +29,11 @@ from pysnmp.proto.proxy import rfc2576
 from wifimgr.errors import visible
 from wifimgr.model import Failure, Measured, Router
 from wifimgr.settings import Endpoint, Network, Secret, SnmpProfile
-from wifimgr.sources.base import Say, SourceError
+from wifimgr.sources.base import Say, SourceError, reason_of
 from wifimgr.sources.profiles import Oid, Rows, Value, profile_of
 from wifimgr.ssh import KnownHosts
 
-MOST_ROWS = 256
+MOST_ROWS = 128
 """Of one column. No router has so many interfaces: the table has no end."""
 MOST_VALUES = 50
 """To ask for at once, so that an answer fits into one datagram that no link has to cut."""
@@ -41,6 +41,8 @@ MOST_REPETITIONS = 25
 """Of a GETBULK: some agents answer more of them out of order."""
 MOST_GREETINGS = 4
 """So often an SNMPv3 agent may say who it is or what time it has before it answers."""
+MOST_KNOWN = 10_000
+"""Greetings until a manager is replaced: pysnmp never forgets an engine id, and an agent may make up new ones."""
 SPARE = 0.25
 """Seconds that we keep to tell what went wrong."""
 
@@ -241,6 +243,9 @@ class PysnmpEngine:
     async def _exchange(self, target: Target, pdu: Any) -> _Answer:
         """Sends one PDU; each set of credentials has its own manager, so a changed secret is a new one."""
         manager = next((each for each in self._managers if each.credentials == target.credentials), None)
+        if manager and manager.greetings > MOST_KNOWN:
+            self._managers.remove(manager)
+            manager = None
         if manager is None:
             manager = _Manager(target.credentials)
             self._managers.append(manager)
@@ -294,6 +299,7 @@ class _Manager:
         self.credentials = credentials
         self.engine = SnmpEngine()
         self.engine.register_transport_dispatcher(_Dispatcher())
+        self.greetings = 0
         self._agents: dict[Endpoint, _Agent] = {}
         try:
             self._let_in()
@@ -367,7 +373,7 @@ class _Agent(asyncio.DatagramProtocol):
             what = "there was no time to ask it: its name is looked up slowly, or this machine is too busy"
             raise SourceError(Failure.TIMEOUT, what) from None
         except (OSError, UnicodeError) as error:  # a name of an impossible form is no OSError
-            raise SourceError(Failure.REFUSED, f"there is no way to it: {_reason(error)}") from None
+            raise SourceError(Failure.REFUSED, f"there is no way to it: {reason_of(error)}") from None
         handles: list[int] = []
         try:
             for end in (loop.time() + (until - loop.time()) / 2, until):
@@ -391,11 +397,12 @@ class _Agent(asyncio.DatagramProtocol):
             if event.answer:
                 return event.answer
             if event.error:
-                what = f"nothing listens on its SNMP port, or there is no way to it: {_reason(event.error)}"
+                what = f"nothing listens on its SNMP port, or there is no way to it: {reason_of(event.error)}"
                 raise SourceError(Failure.REFUSED, what)
             if event.says in REFUSALS:
                 raise SourceError(Failure.AUTH, REFUSALS[event.says])
             greetings += 1
+            self._manager.greetings += 1
             if event.says not in GREETINGS or greetings > MOST_GREETINGS:
                 raise SourceError(Failure.ANSWER, f"it does not answer, but says {event.says}")
             self._greeted = True
@@ -475,7 +482,3 @@ def _answer(reply: Any, pdu: Any) -> _Answer:
 
 def _nothing(value: Any) -> Value:
     return None
-
-
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

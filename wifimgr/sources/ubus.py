@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import cache, partial
 from importlib.resources import files
 from ipaddress import IPv4Address, IPv4Interface
 from itertools import islice
@@ -155,11 +156,12 @@ def measured_of(told: Sections, guests: str) -> Measured:
 
     A router that has the network ``guests`` offers the Wi-Fi to them: then only access points in this network count.
     """
-    info, board = _read(told, "info"), _read(told, "board")
+    read = cache(partial(_read, told))  # a router may name one section ten thousand times
+    info, board = read("info"), read("board")
     radios, on_air = [], []
-    only = guests if _read(told, "guest").is_object() else ""
-    for name, radio in _read(told, "wireless").items():
-        points = [_Point.of(each, told) for each in radio["interfaces"] if each["config"]["mode"].text() == "ap"]
+    only = guests if read("guest").is_object() else ""
+    for name, radio in read("wireless").items():
+        points = [_Point.of(each, read) for each in radio["interfaces"] if each["config"]["mode"].text() == "ap"]
         points = [point for point in points if radio["up"].flag() and point.on_air]
         counted = [point for point in points if not only or only in point.networks]
         radios.append(_radio(name, radio, points, counted))
@@ -174,7 +176,7 @@ def measured_of(told: Sections, guests: str) -> Measured:
         wifi=bool(on_air) if radios else None,
         clients=_sum(on_air),
         radios=tuple(radios),
-        interfaces=tuple(_interfaces(_read(told, "devices"))),
+        interfaces=tuple(_interfaces(read("devices"))),
     )
 
 
@@ -189,16 +191,16 @@ class _Point:
     busy: float | None
 
     @classmethod
-    def of(cls, told: Told, said: Sections) -> _Point:
+    def of(cls, told: Told, read: Callable[[str], Told]) -> _Point:
         """What netifd and hostapd say. hostapd has the last word: a radio that listens for radar is up, too."""
         config, name = told["config"], told["ifname"].text()
-        status = _read(said, f"bss {name}")
+        status = read(f"bss {name}")
         utilization, time = status["airtime"]["utilization"].number(), status["airtime"]["time"].number()
         return cls(
             ssid=config["ssid"].text(),
             networks=frozenset([config["network"].text(), *(each.text() for each in config["network"])]),
             on_air=bool(name) and status["status"].text() in ("ENABLED", ""),
-            clients=_read(said, f"clients {name}").whole(),
+            clients=read(f"clients {name}").whole(),
             busy=min(1.0, utilization / UTILIZATION_FULL) if utilization is not None and time else None,
         )
 

@@ -9,7 +9,7 @@ from typing import cast
 
 from wifimgr.model import Failure
 from wifimgr.settings import Endpoint
-from wifimgr.sources.base import SourceError
+from wifimgr.sources.base import SourceError, reason_of
 
 TRIES = 3
 """So often a question is sent, for a datagram may be lost."""
@@ -41,8 +41,7 @@ async def _once(endpoint: Endpoint, question: bytes, seconds: float) -> tuple[by
     except TimeoutError:
         raise
     except (OSError, UnicodeError) as error:  # a name of an impossible form is no OSError
-        reason = getattr(error, "strerror", None) or error
-        raise SourceError(Failure.REFUSED, f"{endpoint} cannot be asked ({reason})") from None
+        raise SourceError(Failure.REFUSED, f"{endpoint} cannot be asked ({reason_of(error)})") from None
 
 
 class _Question(asyncio.DatagramProtocol):

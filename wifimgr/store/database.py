@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -23,28 +26,49 @@ class Database:
 
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / FILE
-        _for_us_alone(self.path)
         self._engine = _engine(self.path)
-        with self._reading() as connection:
-            newest = is_newest(connection)
-        if not newest:
-            with self._writing() as connection:
-                migrate(connection)
+        self._opening = threading.Lock()
+        self._file: tuple[int, int] | None = None
+        with self._failing_clearly():
+            self._open()
 
     def close(self) -> None:
         """Closes the database; it cannot be used after that."""
         self._engine.dispose()
 
+    def _open(self) -> None:
+        """Opens the file, or the one that stands in its place now: nobody else sees one that was taken away."""
+        with self._opening:
+            if self._file and self._file == _identity(self.path):
+                return
+            self._engine.dispose()
+            _for_us_alone(self.path)
+            with self._begin(reading=True) as connection:
+                newest = is_newest(connection)
+            if not newest:
+                with self._begin(reading=False) as connection:
+                    migrate(connection)
+            self._file = _identity(self.path)
+
+    @contextmanager
+    def _begin(self, *, reading: bool) -> Iterator[Connection]:
+        with self._engine.execution_options(reading=reading).begin() as connection:
+            yield connection
+
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with self._failing_clearly(), self._engine.begin() as connection:
-            yield connection
+        with self._failing_clearly():
+            self._open()
+            with self._begin(reading=False) as connection:
+                yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         """Sees everything as it was at one moment, and waits for nobody who writes."""
-        with self._failing_clearly(), self._engine.execution_options(reading=True).begin() as connection:
-            yield connection
+        with self._failing_clearly():
+            self._open()
+            with self._begin(reading=True) as connection:
+                yield connection
 
     @contextmanager
     def _failing_clearly(self) -> Iterator[None]:
@@ -63,6 +87,14 @@ def now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def _identity(path: Path) -> tuple[int, int] | None:
+    """What tells a file from another one of the same name; None: there is none."""
+    with suppress(OSError):
+        found = path.stat()
+        return found.st_dev, found.st_ino
+    return None
+
+
 def _for_us_alone(path: Path) -> None:
     """Nobody else may read it. Where that cannot be said, SQLite tells what is wrong with the file."""
     with suppress(OSError):
@@ -72,13 +104,26 @@ def _for_us_alone(path: Path) -> None:
             path.chmod(mode & 0o700)
 
 
+def _write_ahead(connection: sqlite3.Connection) -> None:
+    """Switches to WAL. SQLite itself does not wait for another process that does the same to a new file."""
+    end = time.monotonic() + BUSY_SECONDS
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+        time.sleep(0.01)
+
+
 def _engine(path: Path) -> Engine:
     url = URL.create("sqlite", database=str(path))
     engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "isolation_level": None})
 
     @event.listens_for(engine, "connect")
     def _set_up(connection, _record):  # type: ignore[no-untyped-def]
-        connection.execute("PRAGMA journal_mode=WAL")
+        _write_ahead(connection)
         connection.execute("PRAGMA synchronous=FULL")
 
     @event.listens_for(engine, "begin")

@@ -65,6 +65,13 @@ class Watched(Database):
         self._version = 0
         self._last: dict[tuple[str, str], Flip] = {}
         self._newest_flip = 0
+        self._read_from = self._file
+
+    def _start_anew(self) -> None:
+        """Forgets what was read from a file that is not the store any more."""
+        if self._read_from != self._file:
+            self._known, self._version, self._last, self._newest_flip = {}, 0, {}, 0
+            self._read_from = self._file
 
     # ------------------------------------------------------------ readings
 
@@ -82,6 +89,7 @@ class Watched(Database):
         """(router, source) to what is remembered of it. A row of another form than ours counts as never polled."""
         with self._lock:
             with self._reading() as connection:
+                self._start_anew()
                 self._learn(connection.execute(select(source).where(source.c.version > self._version)).all())
                 if connection.execute(select(func.count()).select_from(source)).scalar() != len(self._known):
                     self._known.clear()  # some were forgotten
@@ -120,8 +128,9 @@ class Watched(Database):
     def last_flips(self) -> dict[tuple[str, str], Flip]:
         """(kind, name) to its last flip."""
         with self._lock:
-            new = flip.c.id > self._newest_flip if self._newest_flip else flip.c.id.in_(_NEWEST_FLIPS)
             with self._reading() as connection:
+                self._start_anew()
+                new = flip.c.id > self._newest_flip if self._newest_flip else flip.c.id.in_(_NEWEST_FLIPS)
                 for row in connection.execute(select(flip).where(new).order_by(flip.c.id)):
                     self._last[row.kind, row.name] = _flip_of(row)
                     self._newest_flip = row.id

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import cached_property
 from typing import Any, Generic, TypeVar
 
@@ -26,8 +26,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 import wifimgr
-from wifimgr.health import FRESH_INTERVALS, merged
-from wifimgr.hours import Hours
+from wifimgr.health import FRESH_INTERVALS, is_fresh, known_of
+from wifimgr.hours import known_hours
 from wifimgr.model import Failure, Health, Interface, Known, Measured, Radio, Router, Site, State
 from wifimgr.store import Beat
 from wifimgr.views.snapshot import Snapshot
@@ -90,19 +90,17 @@ class Facts:
 
 
 def _seen(snapshot: Snapshot, name: str, health: Health) -> Seen:
-    inventory = snapshot.inventory
-    router = inventory.routers[name]
-    known = {source: snapshot.known[name, source] for source in router.sources if (name, source) in snapshot.known}
-    oldest = snapshot.at - timedelta(seconds=FRESH_INTERVALS * inventory.network.interval(router))
-    latest = [each.latest for each in known.values() if each.latest.at >= oldest]
+    router = snapshot.inventory.routers[name]
+    known, interval = known_of(router, snapshot.known), snapshot.inventory.network.interval(router)
+    latest = [each.latest for each in known.values() if is_fresh(each.latest, snapshot.at, interval)]
     asked = [reading.failure for reading in latest if reading.failure is not Failure.SETUP]
     up = None in asked if asked else None
-    return Seen(router, health, merged(inventory, router, snapshot.known, snapshot.at), known, up)
+    return Seen(router, health, snapshot.measured(router), known, up)
 
 
 def _place(snapshot: Snapshot, slug: str, health: Health) -> Place:
     site, calendar = snapshot.inventory.sites[slug], snapshot.inventory.network.calendar
-    hours = Hours.parse(site.opening_hours, calendar) if site.opening_hours else None
+    hours = known_hours(site.opening_hours, calendar)
     return Place(site, health, hours.is_open(snapshot.at) if hours else None)
 
 

@@ -21,15 +21,13 @@ from starlette.routing import Route
 
 import wifimgr
 from wifimgr.errors import StoreError, WifimgrError
-from wifimgr.health import REASONS, merged
+from wifimgr.health import WORST_FIRST, known_of
 from wifimgr.inventory.live import LiveInventory
-from wifimgr.model import Health, Known, Measured, Reason, Router, Site, State
+from wifimgr.model import Health, Known, Measured, Router, Site
 from wifimgr.store import Beat, Store
 from wifimgr.views import metrics, pages
+from wifimgr.views.admins import told, worker_trouble
 from wifimgr.views.snapshot import Snapshot
-
-PATIENCE_WITH_WORKER = 60.0
-"""Seconds without a sign of life after which we say that the worker does not run."""
 
 HEADERS = {**pages.HEADERS, "Cache-Control": "no-store"}
 _STYLE = files("wifimgr.views").joinpath("static/ops.css").read_bytes()
@@ -81,7 +79,7 @@ class _Door:
         except StoreError as error:
             reasons.append(error.line())
         else:
-            reasons += _worker_problems(beat)
+            reasons += worker_trouble(beat, datetime.now(UTC))
         reasons += self._inventory_errors(beat)
         answer = {
             "status": "failing" if reasons else "ok",
@@ -105,12 +103,12 @@ class _Door:
         routers = {name: _Row.of(snapshot, name, verdict.routers[name]) for name in _worst_first(verdict.routers)}
         page = self._template.render(
             snapshot=snapshot,
-            problems=[*_worker_problems(beat), *self._inventory_errors(beat)],
+            problems=[*worker_trouble(beat, snapshot.at), *self._inventory_errors(beat)],
             places=[_place(snapshot, slug, routers) for slug in _worst_first(verdict.sites)],
             routers=routers.values(),
             version=wifimgr.__version__,
             clock=lambda time: f"{time.astimezone(zone):%Y-%m-%d %H:%M:%S %Z}",
-            told=_told,
+            told=told,
         )
         return HTMLResponse(page, headers=HEADERS)
 
@@ -121,28 +119,8 @@ class _Json(JSONResponse):
         return f"{json.dumps(content, indent=2, ensure_ascii=False)}\n".encode()
 
 
-def _worker_problems(beat: Beat | None) -> list[str]:
-    if beat is None:
-        return ["the worker has never given a sign of life; is 'wifimgr serve' running, with its worker?"]
-    age = (datetime.now(UTC) - beat.at).total_seconds()
-    if age > PATIENCE_WITH_WORKER:
-        return [f"the worker gave its last sign of life {age:.0f} s ago; is 'wifimgr serve' running, with its worker?"]
-    return []
-
-
-_WORST_FIRST = (
-    State.DOWN,
-    State.DEGRADED,
-    State.UNKNOWN,
-    State.MAINTENANCE,
-    State.PAUSED,
-    State.CLOSED,
-    State.UP,
-)
-
-
 def _worst_first(healths: Mapping[str, Health]) -> list[str]:
-    return sorted(healths, key=lambda name: (_WORST_FIRST.index(healths[name].state), name))
+    return sorted(healths, key=lambda name: (WORST_FIRST.index(healths[name].state), name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,8 +136,7 @@ class _Row:
     @classmethod
     def of(cls, snapshot: Snapshot, name: str, health: Health) -> _Row:
         router = snapshot.inventory.routers[name]
-        known = {source: snapshot.known[name, source] for source in router.sources if (name, source) in snapshot.known}
-        return cls(router, health, merged(snapshot.inventory, router, snapshot.known, snapshot.at), known)
+        return cls(router, health, snapshot.measured(router), known_of(router, snapshot.known))
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,10 +155,3 @@ def _place(snapshot: Snapshot, slug: str, routers: Mapping[str, _Row]) -> _Place
     counts = [clients for clients in here if clients is not None]
     clients = f"{sum(counts)}{' or more' if len(counts) < len(here) else ''}" if counts else ""
     return _Place(snapshot.inventory.sites[slug], snapshot.verdict.sites[slug], len(here), clients)
-
-
-def _told(reason: Reason, clock: Callable[[datetime], str]) -> str:
-    """A reason in words: what it is, about what, until when."""
-    about = f" ({reason.about})" if reason.about else ""
-    until = f", until {clock(reason.until)}" if reason.until else ""
-    return f"{REASONS[reason.id]}{about}{until}"

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from http import HTTPStatus
 from importlib.resources import files
 from typing import Any
@@ -39,6 +41,7 @@ ASK_AGAIN = "no-cache"
 """May be kept, but has to be asked about each time: who reloads a page wants to know how it is now."""
 FOR_EVER = "public, max-age=31536000, immutable"
 NEVER = "no-store"
+HTML = "text/html; charset=utf-8"
 
 TROUBLE = (State.DOWN, State.DEGRADED)
 """What is shown first, and in this order."""
@@ -61,8 +64,26 @@ def app(look: Callable[[], Snapshot]) -> Starlette:
     handlers: dict[Any, Any] = {HTTPException: _refuse, StoreError: _do_not_know, Exception: _stumble}
     door = Starlette(routes=routes, exception_handlers=handlers)
     door.router.redirect_slashes = False  # it would believe the Host header
-    door.state.look = look
+    door.state.look, door.state.written = look, _Written()
     return door
+
+
+class _Written:
+    """The pages of one snapshot: each is written once, so that many visitors do not slow down whoever polls routers."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._snapshot: Snapshot | None = None
+        self._pages: dict[str, str] = {}
+
+    def __call__(self, path: str, snapshot: Snapshot, write: Callable[[], str]) -> str:
+        """The page at this path."""
+        with self._lock:
+            if self._snapshot is not snapshot:
+                self._snapshot, self._pages = snapshot, {}
+            if path not in self._pages:
+                self._pages[path] = write()
+            return self._pages[path]
 
 
 # ---------------------------------------------------------------- the pages
@@ -70,12 +91,15 @@ def app(look: Callable[[], Snapshot]) -> Starlette:
 
 def _overview(request: Request) -> Response:
     snapshot, language = _look(request)
+    return _answer(request, _written(request, snapshot, partial(_write_overview, snapshot, language)), HTML)
+
+
+def _write_overview(snapshot: Snapshot, language: str) -> str:
     shown = (slug for slug, site in snapshot.inventory.sites.items() if is_shown(site))
     views = [view for slug in shown if (view := view_of(snapshot, slug, language))]
     speech = Speech(language, ZoneInfo(snapshot.inventory.network.file.timezone), snapshot.at)
     checked = max((view.checked for view in views if view.checked), default=None)
     return _page(
-        request,
         "overview.html",
         snapshot,
         language,
@@ -91,13 +115,25 @@ def _overview(request: Request) -> Response:
 def _site(request: Request) -> Response:
     snapshot, language = _look(request)
     slug, dot, form = request.path_params["name"].partition(".")
-    view = view_of(snapshot, slug, language)
-    if view is None or (dot and form not in _FORMS):
+    if dot and form not in _FORMS:
         raise HTTPException(HTTPStatus.NOT_FOUND)
-    if dot:
-        media_type, write = _FORMS[form]
-        return _answer(request, write(view), media_type)
-    return _page(request, "site.html", snapshot, language, view=view)
+    media_type, write = _FORMS[form] if dot else (HTML, partial(_write_site, snapshot))
+
+    def page() -> str:
+        if (view := view_of(snapshot, slug, language)) is None:
+            raise HTTPException(HTTPStatus.NOT_FOUND)
+        return write(view)
+
+    return _answer(request, _written(request, snapshot, page), media_type)
+
+
+def _write_site(snapshot: Snapshot, view: SiteView) -> str:
+    return _page("site.html", snapshot, view.language, view=view)
+
+
+def _written(request: Request, snapshot: Snapshot, write: Callable[[], str]) -> str:
+    page: str = request.app.state.written(request.scope["path"], snapshot, write)
+    return page
 
 
 def _json(view: SiteView) -> str:
@@ -171,8 +207,9 @@ def _stumble(request: Request, error: Exception) -> Response:
 def _message(request: Request, snapshot: Snapshot | None, status: HTTPStatus) -> Response:
     """A page that says what is wrong, in the language of the address where it has one."""
     spoken = languages(snapshot.inventory.network) if snapshot else list(LANGUAGES)
-    first = request.scope["path"].split("/")[1]
-    return _page(request, "message.html", snapshot, first if first in spoken else spoken[0], status)
+    first = request.scope["path"].removeprefix("/").partition("/")[0]  # "*" and "" are asked for, too
+    body = _page("message.html", snapshot, first if first in spoken else spoken[0], status)
+    return _answer(request, body, HTML, status)
 
 
 # ---------------------------------------------------------------- how it is answered
@@ -219,18 +256,17 @@ _TEMPLATES.globals["static"] = {name: f"/static/{_hashed(name)}" for name in _FI
 
 
 def _page(
-    request: Request,
     template: str,
     snapshot: Snapshot | None,
     language: str,
     status: HTTPStatus = HTTPStatus.OK,
     **values: object,
-) -> Response:
+) -> str:
     """A page of HTML. Without a snapshot it does with what is always there."""
     texts = LANGUAGES[language]
     spoken = languages(snapshot.inventory.network) if snapshot else list(LANGUAGES)
     roots = {other: "" if other == spoken[0] else f"/{other}" for other in spoken}
-    body = _TEMPLATES.get_template(template).render(
+    return _TEMPLATES.get_template(template).render(
         values,
         status=status.value,
         texts=texts,
@@ -240,7 +276,6 @@ def _page(
         others={other: LANGUAGES[other]["language"] for other in spoken if snapshot and other != language},
         network=visible(snapshot.inventory.network.name) if snapshot else texts["title"],
     )
-    return _answer(request, body, "text/html; charset=utf-8", status)
 
 
 def _answer(

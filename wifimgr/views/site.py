@@ -14,8 +14,8 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from wifimgr.errors import visible
-from wifimgr.health import merged
-from wifimgr.hours import Hours
+from wifimgr.health import SERVES_GUESTS
+from wifimgr.hours import Hours, known_hours
 from wifimgr.model import Fault, Health, Lifecycle, Router, Site, State
 from wifimgr.views.locale import LANGUAGES
 from wifimgr.views.snapshot import Snapshot
@@ -28,8 +28,6 @@ BANDS = ((5, "<5"), (10, "5-9"), (20, "10-19"), (50, "20-49"))
 """Numbers below the first are shown as the second; the rest is ``50+``."""
 MOST_WORDS = 12
 """A sentence that would be longer counts the spots instead of naming them."""
-SERVES_GUESTS = {"access-point", "mesh-node"}
-"""Roles whose Wi-Fi guests use. Another router may have some, too."""
 OUTSIDE = {"square"}
 """Kinds of places without walls, and without anybody who could look after a plug."""
 PLANNED = {"power-off", "outside-hours", "wifi-scheduled-off"}
@@ -39,7 +37,7 @@ NEAR = {Fault.HOUSE, Fault.ROUTER}
 NOBODY_TO_BLAME = {State.UP, State.PAUSED, State.MAINTENANCE}
 """States in which nobody asks whose fault it is."""
 WORKING = (State.UP, State.DEGRADED)
-_WORST_FIRST = (State.DOWN, State.UNKNOWN, State.MAINTENANCE, State.PAUSED, State.CLOSED, State.DEGRADED, State.UP)
+WORST_OF_A_ROOM = (State.DOWN, State.UNKNOWN, State.MAINTENANCE, State.PAUSED, State.CLOSED, State.DEGRADED, State.UP)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -194,7 +192,7 @@ def _unjudged(site: Site) -> Health:
 def _for_guests(health: Health) -> Health:
     """A health as it is for guests: off on purpose is no riddle, and a source that fails is our trouble alone."""
     ids = {reason.id for reason in health.reasons}
-    if health.state is State.UNKNOWN and ids & PLANNED:
+    if health.state is State.UNKNOWN and ids and ids <= PLANNED:
         return replace(health, state=State.CLOSED)
     if health.state is State.DEGRADED and ids == {"source-failing"}:
         return replace(health, state=State.UP)
@@ -244,7 +242,7 @@ def _rooms(routers: Iterable[Router], healths: Mapping[str, Health], speech: Spe
         if router.room:
             rooms.setdefault(visible(router.room), []).append(_for_guests(healths[router.name]))
     for name, there in rooms.items():
-        worst = min(there, key=lambda health: _WORST_FIRST.index(health.state))
+        worst = min(there, key=lambda health: WORST_OF_A_ROOM.index(health.state))
         mixed = any(health.state in WORKING for health in there) and worst.state not in WORKING
         health = Health(state=State.DEGRADED) if mixed else worst
         yield RoomView(name=name, state=health.state, word=speech.about("word", health.state, health.reasons))
@@ -305,11 +303,7 @@ def _number(phone: str) -> str:
 
 
 def _hours(text: str, snapshot: Snapshot) -> Hours | None:
-    """Hours as they are understood; None where there are none, or none that can be understood."""
-    try:
-        return Hours.parse(text, snapshot.inventory.network.calendar) if text else None
-    except ValueError:
-        return None
+    return known_hours(text, snapshot.inventory.network.calendar)
 
 
 # ---------------------------------------------------------------- Wi-Fi and guests
@@ -327,7 +321,7 @@ def _guests(snapshot: Snapshot, site: Site, health: Health, routers: Iterable[Ro
 
 def _count(snapshot: Snapshot, router: Router) -> int | None:
     """How many are connected to one router; a gateway that works and has no Wi-Fi serves none."""
-    measured = merged(snapshot.inventory, router, snapshot.known, snapshot.at)
+    measured = snapshot.measured(router)
     works = snapshot.verdict.routers[router.name].state in WORKING
     if measured.clients is None and works and router.role not in SERVES_GUESTS and not measured.wifi:
         return 0
@@ -342,12 +336,7 @@ def band(count: int) -> str:
 def _network_names(snapshot: Snapshot, routers: Iterable[Router]) -> tuple[str, ...]:
     """How the network is called: as it is on the air, those first that the inventory wishes; else as it should be."""
     wished = [name for router in routers if isinstance(name := router.vars.get("ssid"), str)]
-    radios = (
-        radio
-        for router in routers
-        for radio in merged(snapshot.inventory, router, snapshot.known, snapshot.at).radios
-        if radio.up is not False
-    )
+    radios = (radio for router in routers for radio in snapshot.measured(router).radios if radio.up is not False)
     on_air = [name for radio in radios for name in radio.ssids if name]
     names = [name for name in wished if name in on_air] or on_air or wished
     return tuple(dict.fromkeys(map(visible, names)))

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from wifimgr.errors import StoreError
-from wifimgr.health import Verdict, judge
+from wifimgr.health import Verdict, judge, merged
 from wifimgr.inventory import Inventory
-from wifimgr.model import Known
+from wifimgr.model import Known, Measured, Router
 from wifimgr.store import Store
 
 
@@ -25,6 +25,10 @@ class Snapshot:
     known: Mapping[tuple[str, str], Known]
     """(router, source) to what is remembered of it."""
     verdict: Verdict
+
+    def measured(self, router: Router) -> Measured:
+        """What is known of a router right now; see :func:`~wifimgr.health.merged`."""
+        return merged(self.inventory, router, self.known, self.at)
 
 
 def take(inventory: Inventory, store: Store, now: datetime) -> Snapshot:

@@ -16,6 +16,7 @@ from typing import Annotated, Any, Protocol, TypeVar
 from pydantic import Field, PlainValidator, model_validator
 
 from wifimgr.model import Interface, Measured, Radio
+from wifimgr.sources.base import band_of
 from wifimgr.sources.told import LARGEST, Told
 from wifimgr.yamlfile import Strict, fault, read, validate
 
@@ -29,8 +30,6 @@ T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 DEFAULT = "openwrt"
-BANDS = {"2.4": (2400, 2500), "5": (4900, 5925), "6": (5925, 7125)}
-"""Name of a band, and its frequencies in MHz: from, and below."""
 
 
 # --- one place where an agent may tell something ---
@@ -227,7 +226,7 @@ class Wifi(Rows):
         busy = (first(self.busy, told) for told in rows)
         return Radio(
             name=name,
-            band=next((band for band, (low, high) in BANDS.items() if mhz and low <= mhz < high), ""),
+            band=band_of(mhz),
             up=True if mhz else None,  # some drivers do not tell their frequency: that is not down
             ssids=tuple(dict.fromkeys(ssid for told in rows if (ssid := first(self.ssid, told)))),
             clients=None if None in clients else _whole(sum(filter(None, clients))),
