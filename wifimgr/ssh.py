@@ -319,5 +319,7 @@ def _unreachable(target: Target, error: Exception) -> RouterError:
 
 
 def _reason(error: Exception) -> str:
-    """Why something failed, in the words of the system or the library."""
+    """Why something failed, in the words of the system or the library; in ours where those explain nothing."""
+    if "Error reading SSH protocol banner" in str(error):
+        return "it hung up before it said anything"
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip().rstrip(".")

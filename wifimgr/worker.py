@@ -104,7 +104,8 @@ class Worker:
         watcher.ask_due(self._leased)
         if self._files.is_due():
             await self._safely(self._look_at_files)
-            self._tell("inventory", self._error, "the inventory is right again and used from now on")
+            wrong = self._error and f"{self._error}\nuntil this is right, the inventory as it was before stays in use"
+            self._tell("inventory", wrong, "the inventory is right again and used from now on")
         if self._beats.is_due() and await self._safely(self._beat, held, watcher.lag) and kept:
             self._tell("store", "", "the store works again")
 

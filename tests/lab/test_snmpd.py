@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import time
+import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -152,10 +154,20 @@ def test_agents_are_still_understood_when_what_is_known_of_them_is_forgotten(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """An agent may say that it is another one each time, and pysnmp remembers all of them."""
+    made: list[weakref.ref[object]] = []
+
+    class Manager(snmp._Manager):
+        def __init__(self, credentials: snmp.Credentials) -> None:
+            super().__init__(credentials)
+            made.append(weakref.ref(self))
+
     monkeypatch.setattr(snmp, "MOST_KNOWN", 0)
+    monkeypatch.setattr(snmp, "_Manager", Manager)
     with started(tmp_path, "v3"), Asker(tmp_path) as asker:
         assert [asker.read(LONG).failure for _ in range(3)] == [None, None, None]
-        assert len(asker.managers) == 1
+        gc.collect()
+        assert len(made) > 1
+        assert sum(each() is not None for each in made) == 1
 
 
 @pytest.mark.parametrize(("profile", "failure"), [("v2c", Failure.TIMEOUT), ("v3", Failure.AUTH)])

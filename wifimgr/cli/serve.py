@@ -58,6 +58,8 @@ def serve(run: common.Run, only: Only = [], pages: Pages = DOORS[Part.PAGES], op
         common.log_to(make_state_dir(folder))
 
         def announce() -> None:
+            if serving.watching:
+                run.say(f"worker: routers to watch: {serving.watching}")
             for part, address in serving.addresses.items():
                 run.say(f"{part}: {address}")
             if serving.exposed:
@@ -125,6 +127,13 @@ class Serving:
 
     def __exit__(self, *_: object) -> None:
         self._close()
+
+    @property
+    def watching(self) -> int:
+        """How many routers the worker watches; 0 without a worker."""
+        from wifimgr.health import watched
+
+        return len(watched(self._live.current)) if self._worker else 0
 
     @property
     def exposed(self) -> bool:

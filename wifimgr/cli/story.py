@@ -36,6 +36,7 @@ def _introduce(stage: Stage) -> None:
 
 def _stay(stage: Stage, doors: Doors) -> None:
     """Keeps everything up until Ctrl-C."""
+    stage.calm_down()
     router = next(each for each in stage.inventory.routers.values() if each.manage is Manage.PUSH)
     place = router.site
     stage.console.print("\nEverything stays up until you press Ctrl-C. Open in a browser:\n")

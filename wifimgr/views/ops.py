@@ -21,7 +21,7 @@ from starlette.routing import Route
 
 import wifimgr
 from wifimgr.errors import StoreError, WifimgrError
-from wifimgr.health import WORST_FIRST, known_of
+from wifimgr.health import SERVES_GUESTS, WORST_FIRST, known_of
 from wifimgr.inventory.live import LiveInventory
 from wifimgr.model import Health, Known, Measured, Router, Site
 from wifimgr.store import Beat, Store
@@ -151,7 +151,8 @@ class _Place:
 
 
 def _place(snapshot: Snapshot, slug: str, routers: Mapping[str, _Row]) -> _Place:
-    here = [row.measured.clients for row in routers.values() if row.router.site == slug]
-    counts = [clients for clients in here if clients is not None]
-    clients = f"{sum(counts)}{' or more' if len(counts) < len(here) else ''}" if counts else ""
+    here = [row for row in routers.values() if row.router.site == slug]
+    counts = [row.measured.clients for row in here if row.measured.clients is not None]
+    mute = any(row.measured.clients is None and row.router.role in SERVES_GUESTS for row in here)
+    clients = f"{sum(counts)}{' or more' if mute else ''}" if counts else ""
     return _Place(snapshot.inventory.sites[slug], snapshot.verdict.sites[slug], len(here), clients)
