@@ -287,6 +287,13 @@ def test_closed_port_and_silent_router(net: Net) -> None:
     assert error(target(net, "off"), 1.0).id == "unreachable"
 
 
+def test_a_router_that_hangs_up_is_told_in_plain_words(net: Net) -> None:
+    with server(lambda client: client.close()) as endpoint:
+        line = error(target(net, endpoint=endpoint)).line()
+    assert "banner" not in line
+    assert "it hung up before it said anything" in line or "Connection reset" in line
+
+
 @pytest.mark.parametrize("address", ["nowhere.invalid", "a" * 64 + ".invalid", ""])
 def test_address_that_leads_nowhere_is_unreachable(address: str, net: Net) -> None:
     assert error(target(net, endpoint=Endpoint(address, 1)), 5.0).id == "unreachable"

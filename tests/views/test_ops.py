@@ -192,6 +192,11 @@ def test_the_page_shows_exact_numbers(house: House) -> None:
     assert "haus-old" not in page
 
 
+def test_a_gateway_without_wifi_leaves_no_doubt_about_the_number(house: House) -> None:
+    house.record(good("haus-gw", "ping", just_now()), good("haus-ap", "snmp", just_now(), clients=7))
+    assert re.search(r" 2 7 (?!or more)", shown(house.ask("/").text))
+
+
 def test_clients_that_nobody_counts_are_no_zero(house: House) -> None:
     house.record(good("haus-gw", "snmp", just_now(), clients=7), good("haus-ap", "ping", just_now()))
     assert re.search(r" 2 7 or more ", shown(house.ask("/").text))
