@@ -137,6 +137,42 @@ def test_nobody_logs_in_where_somebody_works(tmp_path: Path, fakes: Fakes) -> No
     assert list(askable(inventory.routers["ap-1"], fakes, {"ap-0"})) == ["snmp", "ubus", "ping"]
 
 
+def test_what_is_taken_while_routers_are_asked_comes_once_and_nothing_is_lost(
+    tmp_path: Path, fakes: Fakes, clock: Clock
+) -> None:
+    """One router answers before somebody takes the readings, one after that."""
+    inventory = network(tmp_path)
+    go_on = asyncio.Event()
+
+    async def answer(router: Router) -> Measured:
+        if router.name != "ap-0":
+            await go_on.wait()
+        return FINE
+
+    for fake in fakes.values():
+        fake.answer = answer
+
+    async def run() -> None:
+        watcher = Watcher(inventory, fakes, {}, clock)
+        taken: list[Reading] = []
+        watcher.ask_due()
+
+        def look() -> bool:
+            taken.extend(watcher.take())
+            return bool(taken)
+
+        await until(look)
+        assert {reading.router for reading in taken} == {"ap-0"}
+        go_on.set()
+        await until(lambda: not watcher._polls)
+        taken.extend(watcher.take())
+        names = [(reading.router, reading.source) for reading in taken]
+        assert sorted(names) == sorted({(name, source) for name in inventory.routers for source in fakes})
+        await watcher.close()
+
+    asyncio.run(run())
+
+
 # --- open and close ---
 
 

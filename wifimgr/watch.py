@@ -182,7 +182,8 @@ class Watcher:
                 self._waiting.discard(router.name)
                 began, interval = self._clock(), self._network.interval(router)
                 sources = askable(router, self._sources, self._leased)
-                self._readings += await poll_router(router, sources, seconds_for(self._network, router))
+                readings = await poll_router(router, sources, seconds_for(self._network, router))
+                self._readings.extend(readings)  # not `+= await`: that would bring back what was taken meanwhile
                 self._due[router.name] = next_turn(router.name, interval, began)
         finally:
             del self._polls[router.name]

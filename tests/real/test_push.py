@@ -296,7 +296,7 @@ def test_of_two_pushes_at_once_exactly_one_wins(start: Start, network: Connect) 
     with ThreadPoolExecutor(2) as pool:
         outcomes = sorted(pool.map(push, states), key=lambda outcome: outcome.result)
     assert [outcome.result for outcome in outcomes] == [Result.DONE, Result.REFUSED], outcomes
-    assert outcomes[1].error_id == "router-refused"
+    assert outcomes[1].error_id in ("router-refused", "moved-since-plan")  # came while the other worked, or after it
     assert has(router, change)
     assert set(router.flash()) == set(before)
 
