@@ -205,7 +205,7 @@ class WatchStory:
 
         self.stage.wait(all_tell)
         known = self._look().known
-        why = [known[name, source].latest.detail for name in mute if (name, source) in known]
+        why = [known[name, source].latest.detail or "it answers" for name in mute if (name, source) in known]
         self.stage.check(
             not mute,
             f"{proof.name}: {len(asked)} routers {proof.what}",
