@@ -440,3 +440,40 @@ def test_region_and_school_file_are_told_in_one_run(tmp_path: Path) -> None:
         "inventory/network.yaml:1",
         "inventory/school.yaml:1",
     ]
+
+
+# --- watching ---
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "says"),
+    [
+        ("http", "https://www.example.org/", "is not a web address that a router can be asked for"),
+        ("http", "http://www.example.org/$(reboot)", "is not a web address that a router can be asked for"),
+        ("http", "http://www.example.org/ -O /etc/passwd", "is not a web address that a router can be asked for"),
+        ("http", "-O/etc/passwd", "is not a web address that a router can be asked for"),
+        ("dns", "-type=any", "is not a DNS name"),
+        ("dns", "www.example.org; reboot", "is not a DNS name"),
+        ("dns", "localhost", "is not a DNS name"),
+    ],
+)
+def test_what_the_internet_is_asked_for_is_nothing_else(tmp_path: Path, key: str, value: str, says: str) -> None:
+    asked = {"dns": "www.example.org", "http": "http://www.example.org:8080/a/b?c=1"} | {key: value}
+    lines = "".join(f'  {name}: "{text}"\n' for name, text in asked.items())
+    with pytest.raises(ConfigError) as caught:
+        load_network(write(tmp_path, f"{NETWORK}internet:\n{lines}"))
+    [line] = caught.value.lines()
+    assert f"internet.{key}: {says}" in line
+
+
+def test_the_internet_is_asked_for_from_the_network_of_guests(tmp_path: Path) -> None:
+    asked = '{dns: www.example.org, http: "http://www.example.org:8080/a/b?c=1"}'
+    internet = load_network(write(tmp_path, f"{NETWORK}internet: {asked}\n")).internet
+    assert internet
+    assert internet.network == "guest"
+
+
+def test_this_machine_may_ask_at_another_interval(tmp_path: Path) -> None:
+    router = load(write(tmp_path / "a")).routers["eins-ap"]
+    assert load(tmp_path / "a").network.interval(router) == router.interval == 60.0
+    assert load_network(write(tmp_path / "b", local="watch: {interval: 4s}\n")).interval(router) == 4.0

@@ -111,7 +111,7 @@ def served(stage: Stage) -> Iterator[Doors]:
 
 
 class WatchStory:
-    """Watch, let three things go wrong, and see that everybody is told the same."""
+    """Watch, let two things go wrong, and see that everybody is told the same."""
 
     def __init__(self, stage: Stage, doors: Doors) -> None:
         self.stage, self.doors = stage, doors

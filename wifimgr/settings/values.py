@@ -70,19 +70,6 @@ def _time_zone(value: str) -> str:
     return value
 
 
-def _web_address(value: str) -> str:
-    """An ``http://`` address: what the internet is asked for. No ``https``: small routers often lack it."""
-    if not re.fullmatch(r"http://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/?&=%+-]*)?", value):
-        raise fault("is not a web address that a router can be asked for", "write it like http://www.example.org/")
-    return value
-
-
-def _dns_name(value: str) -> str:
-    if not re.fullmatch(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", value):
-        raise fault("is not a DNS name", "write it like www.example.org")
-    return value
-
-
 def _matching(pattern: str, what: str, hint: str) -> AfterValidator:
     def check(value: str) -> str:
         if not re.fullmatch(pattern, value):
@@ -145,8 +132,19 @@ Interval = Annotated[Duration, AfterValidator(_some_time)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Country = Annotated[str, _matching("[A-Z]{2}", "is not a country", "write two capital letters, like DE")]
 Language = Annotated[str, _matching("[a-z]{2,3}(-[A-Z]{2})?", "is not a language", "write it like de or de-AT")]
-WebAddress = Annotated[str, AfterValidator(_web_address)]
-DnsName = Annotated[str, AfterValidator(_dns_name)]
+WebAddress = Annotated[
+    str,
+    _matching(
+        r"http://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[A-Za-z0-9._~/?&=%+-]*)?",
+        "is not a web address that a router can be asked for",
+        "write it like http://www.example.org/",
+    ),
+]
+"""What the internet is asked for. No ``https``: small routers often lack it."""
+DnsName = Annotated[
+    str,
+    _matching(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", "is not a DNS name", "write it like www.example.org"),
+]
 Ref = Annotated[SecretRef, PlainValidator(secret_ref, json_schema_input_type=dict[str, str])]
 KeyFile = Annotated[str, PlainValidator(_key_file, json_schema_input_type=dict[str, str])]
 Vars = Annotated[dict[str, Any], PlainValidator(_vars, json_schema_input_type=dict[str, Any])]
