@@ -332,7 +332,12 @@ def test_ready_playbooks_are_named() -> None:
 
 
 PUSH = DOCS / "push.md"
-REASONS = set(re.findall(r"\brefused? (?!\")([a-z]+)", re.sub(r"(?m)#.*$", "", ROUTER_SH)))
+CODE_ON_ROUTER = re.sub(r"(?m)(^|\s)#.*$", "", ROUTER_SH)
+IN_THE_WAY = re.search(r"(?s)\nunfit_flash\(\).*?\nin_the_way\(\).*?\n}\n", CODE_ON_ROUTER)[0]  # type: ignore[index]
+REASONS = {
+    *re.findall(r"\brefused? (?!\")([a-z]+)", CODE_ON_ROUTER),
+    *re.findall(r"(?:\becho |print \")([a-z]+)", IN_THE_WAY),
+}
 
 
 def test_settings_of_a_push_are_told_with_their_defaults() -> None:
@@ -340,7 +345,7 @@ def test_settings_of_a_push_are_told_with_their_defaults() -> None:
     told = {re.sub(r"[` ]", "", key).replace("→", "_"): float(seconds) for key, seconds in rows}
     times = PushTimes()
     assert told == {name: getattr(times, name) for name in PushTimes.__slots__}
-    assert set(PushEntry.model_fields) == {"confirm_within", "settle", "login_gap"}
+    assert set(PushEntry.model_fields) == {"confirm_within", "settle", "login_gap", "reboot_after"}
     assert {f"settle_{key}" for key in Settle.model_fields} <= told.keys()
 
 
@@ -352,7 +357,7 @@ def test_settings_example_holds_the_defaults() -> None:
 
 
 def test_every_refusal_of_the_router_is_told_and_no_other() -> None:
-    assert len(REASONS) > 5
+    assert {"busy", "ram", "upgrade"} < REASONS, "the test finds them all"
     assert first_cells(sections(PUSH)["What a refusal means"]) == REASONS
 
 

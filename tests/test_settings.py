@@ -276,6 +276,25 @@ def test_a_push_that_could_never_be_confirmed_is_refused(
     ]
 
 
+@pytest.mark.parametrize(("written", "found"), [("never", 0), ("10m", 600), ("7.5s", 7.5)])
+def test_reboot_after_an_undo_comes_after_a_time_or_never(tmp_path: Path, written: str, found: float) -> None:
+    assert load_network(write(tmp_path, NETWORK + f"push: {{reboot_after: {written}}}\n")).push.reboot_after == found
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        ("7s", "push: reboot_after is 7s: nobody can log in as soon as that; make it longer than 7s, or never"),
+        ("0s", "push.reboot_after: is too short; write 1s or more"),
+        ("no", "push.reboot_after: is not a duration; write a number and its unit, like 60s, 5m or 1h"),
+    ],
+)
+def test_reboot_that_nobody_could_come_before_is_refused(tmp_path: Path, written: str, what: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_network(write(tmp_path, NETWORK + f"push: {{reboot_after: {written}}}\n"))
+    assert caught.value.lines() == [f"inventory/network.yaml:20: {what} [wrong-type]"]
+
+
 # --- endpoints and profiles ---
 
 ROUTERS = """\

@@ -47,6 +47,7 @@ ERRORS: dict[str, str] = {
     "login-refused": "a router refuses the login",
     "bad-answer": "a router answers something unexpected",
     "router-refused": "a router refuses the change before anything was touched",
+    "no-snapshot": "a router holds nothing to go back to",
     "moved-since-plan": "a router was changed by someone else since the plan was shown",
     "rolled-back": "a router went back to its last confirmed state",
     "unconfirmed": "a router could not be reached to confirm; it goes back by itself",

@@ -170,6 +170,9 @@ class Change:
     connectivity: bool = False
     """Whether the change can touch our way to the router, so that its effects need longer to settle."""
 
+    radar: float = 0.0
+    """Seconds that a radio may listen for radar before it is on air: all of the push takes that much longer."""
+
     @property
     def secret(self) -> bool:
         """Whether a secret changes: then no snapshot of the old one stays on the router."""

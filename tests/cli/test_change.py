@@ -57,6 +57,40 @@ def test_plan_without_a_terminal_is_plain_and_not_cut(lab: Lab, capsys: Out) -> 
     assert "option ssid 'Jugend'\\''s \"Café\" $(id)'" in out
 
 
+MOVE = """\
+name: Move
+about: A radar channel and another port.
+where: name=haus-ap
+uci:
+  wireless:
+    - section: {type: wifi-device, name: radio1}
+      set: {channel: "124", disabled: false}
+  dropbear:
+    - section: {type: dropbear, name: main}
+      set: {Port: "2222"}
+"""
+
+
+def test_plan_tells_of_radar_and_of_a_new_way_in(lab: Lab, capsys: Out) -> None:
+    Path("playbooks/move.yaml").write_text(MOVE, encoding="utf-8")
+    port = lab.routers["haus-ap"].port
+    file = lab.routers["haus-ap"].root / "etc/config/dropbear"
+    file.write_text(file.read_text().replace("'22'", f"'{port}'"))
+    assert run(["plan", "move"]) == 0
+    out = capsys.readouterr().out
+    listens = "A radio of 1 router uses radar channels: it listens for up to 600 s before it is on air, and the push"
+    assert f"\n{listens} takes that much longer.\n" in out
+    assert f"\nhaus-ap would be reached at 127.0.0.1:2222 instead of 127.0.0.1:{port}.\n" in out
+    assert "\nA router that cannot be confirmed within 608 s goes back" in out
+
+
+def test_plan_is_silent_of_radar_and_ways_that_stay(lab: Lab, capsys: Out) -> None:
+    run(["plan", "radio"])
+    out = capsys.readouterr().out
+    assert "radar" not in out
+    assert "would be reached" not in out
+
+
 def test_plan_shows_no_secret_of_the_router(lab: Lab, capsys: Out) -> None:
     run(["plan", "radio"])
     out = capsys.readouterr().out

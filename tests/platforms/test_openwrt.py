@@ -369,3 +369,81 @@ def test_network_that_is_wished_off_is_not_looked_for_on_the_air(text: bytes | N
 def test_wireless_is_read_only_where_a_check_needs_it() -> None:
     assert openwrt.paths_of_checks([("interface", "lan")]) == ()
     assert openwrt.paths_of_checks([("interface", "lan"), ("ssid", "frei")]) == (WIRELESS,)
+
+
+# --- giving a file back what it had ---
+
+OPEN = ("644", "644")
+KEYED = "config wifi-iface 'a'\n\toption ssid 'x'\n\toption key 'passwort1'\n"
+
+
+def restored(
+    before: str | None,
+    after: str | None,
+    path: str = "etc/x",
+    modes: tuple[str, str] = OPEN,
+    secrets: frozenset[str] = frozenset(),
+) -> PathChange:
+    raw = [None if text is None else text.encode() for text in (before, after)]
+    return openwrt.restore(path, raw[0], raw[1], modes, set(secrets))
+
+
+def test_uci_file_is_given_back_with_its_secrets_covered() -> None:
+    change = restored(KEYED.replace("'x'", "'y'"), KEYED, WIRELESS)
+    assert (change.after, change.mode, change.secret) == (KEYED.encode(), "", False)
+    assert "-\toption ssid 'y'" in change.diff
+    assert "passwort" not in shown(change)
+
+
+def test_uci_file_that_loses_a_secret_says_so() -> None:
+    change = restored(KEYED, KEYED.replace("passwort1", "passwort2"), WIRELESS)
+    assert change.secret
+    assert "passwort" not in shown(change)
+
+
+def test_uci_file_that_goes_or_comes_is_shown_so() -> None:
+    assert restored(KEYED, None, WIRELESS).diff[:2] == (f"--- /{WIRELESS}", "+++ removed")
+    change = restored(None, KEYED, WIRELESS, ("", "600"))
+    assert change.diff[:2] == ("--- not there", f"+++ /{WIRELESS}")
+    assert change.mode == "600"
+    assert "passwort" not in shown(restored(KEYED, None, WIRELESS)) + shown(change)
+
+
+def test_uci_file_that_nobody_understands_is_given_back_unseen() -> None:
+    change = restored("config x 'geheim", KEYED, WIRELESS, ("600", "600"))
+    assert change.after == KEYED.encode()
+    assert "geheim" not in shown(change)
+    assert "passwort" not in shown(change)
+
+
+def test_plain_file_is_shown_where_everybody_may_read_it() -> None:
+    change = restored("neu\n", "alt\n")
+    assert change.diff[2:] == ("@@ -1 +1 @@", "-neu", "+alt")
+    assert (change.mode, change.secret) == ("", False)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "modes", "secrets"),
+    [
+        ("neues wort\n", "altes wort\n", ("600", "644"), ()),
+        ("neues wort\n", "altes wort\n", ("644", "640"), ()),
+        ("neues wort\n", "altes wort\n", OPEN, ("neues",)),
+        ("neues wort\n", "altes wort\n", OPEN, ("altes",)),
+        ("neues wort\n", None, ("644", ""), ()),
+        (None, "altes wort\n", ("", "644"), ()),
+    ],
+)
+def test_plain_file_that_may_hold_a_secret_is_not_shown(
+    before: str | None, after: str | None, modes: tuple[str, str], secrets: tuple[str, ...]
+) -> None:
+    change = restored(before, after, modes=modes, secrets=frozenset(secrets))
+    assert change.diff
+    assert "wort" not in shown(change)
+    assert change.secret == (before is not None)
+
+
+def test_mode_alone_is_a_change_too() -> None:
+    change = restored("x\n", "x\n", modes=("644", "755"))
+    assert (change.mode, change.diff) == ("755", ("-mode of /etc/x: 644", "+mode of /etc/x: 755"))
+    assert restored("x\n", "x\n").diff == ()
+    assert restored("config x\n", "config x\n", WIRELESS, ("644", "600")).mode == "600"

@@ -34,6 +34,10 @@ end=$((now + ${1%%.*}))
 while [ -d "$WIFIMGR_ROOT/proc" ] && clock && [ "$now" -lt "$end" ]; do /bin/sleep 0.02; done
 rm -f "$WIFIMGR_ROOT/proc/sleeper.$$"
 """
+REBOOT = """#!/bin/sh
+echo x >>"$WIFIMGR_ROOT/lab/reboots"
+"""
+"""Only noted: a test cuts the power itself."""
 ASLEEP_WITHIN = 1.0
 """Seconds of real time until the two processes that a push leaves behind are asleep."""
 BUSYBOX_APPLETS = [
@@ -42,6 +46,7 @@ BUSYBOX_APPLETS = [
     "cat",
     "chmod",
     "cp",
+    "df",
     "kill",
     "ln",
     "ls",
@@ -94,6 +99,8 @@ class Box:
             (self.root / name).mkdir(parents=True, exist_ok=True)
         (self.root / "var").symlink_to("tmp")
         self._lay_out_tools(shell)
+        self.write("sbin/reboot", REBOOT)
+        (self.root / "sbin/reboot").chmod(0o755)
         self.set_clock(1000)
         self.run([*self.shell, str(self.tools / "reload_config"), "boot"])
 
@@ -112,6 +119,7 @@ class Box:
             (self.tools / "flock").symlink_to(flock)
             path, self.shell = "", [str(self.tools / "ash")]
         self.put_tool("sleep", SLEEP)
+        self.put_tool("pidof", "#!/bin/sh\nexit 1\n")  # a test's machine runs what it likes
         self.put_tool("sync", "#!/bin/sh\n")  # the real one waits for the disk of the whole machine
         self.environment = {"PATH": f"{self.tools}:{path}".rstrip(":"), "WIFIMGR_ROOT": str(self.root), "LC_ALL": "C"}
 
@@ -198,6 +206,21 @@ class Box:
         """Reads files."""
         return script.read_show(self.ask(lambda: script.show(paths)))
 
+    def snapshot(self) -> script.Shown | str:
+        """Asks for the last snapshot; the word why there is none."""
+        try:
+            return script.read_show(self.ask(script.snapshot))
+        except script.Nothing as nothing:
+            return nothing.why
+
+    def leave(self) -> str:
+        """Asks to remove all traces; the word why not."""
+        try:
+            script.read_leave(self.ask(script.leave))
+        except script.Nothing as nothing:
+            return nothing.why
+        return ""
+
     def push(
         self,
         paths: Paths,
@@ -207,12 +230,14 @@ class Box:
         settle: int = 0,
         gap: int = 0,
         forget: bool = False,
+        reboot: int = 0,
         modes: Mapping[str, str] | None = None,
     ) -> list[str]:
         """Arms and applies; returns the words of the answer."""
         made = changes(paths, modes)
         sleepers = self._sleepers()
-        answer = self.ask(lambda: script.push(tx, made, within=within, settle=settle, gap=gap, forget=forget))
+        times = {"within": within, "settle": settle, "gap": gap, "reboot": reboot}
+        answer = self.ask(lambda: script.push(tx, made, forget=forget, **times))
         words = answer.line()
         end = time.monotonic() + ASLEEP_WITHIN
         while words == ["applied"] and len(self._sleepers() - sleepers) < 2 and time.monotonic() < end:
@@ -222,9 +247,14 @@ class Box:
     def _sleepers(self) -> set[str]:
         return {path.name for path in (self.root / "proc").glob("sleeper.*")}
 
-    def look(self, tx: str = "t1") -> script.Standing:
+    @property
+    def asleep(self) -> bool:
+        """Whether any of its programs waits for its clock."""
+        return bool(self._sleepers())
+
+    def look(self, tx: str = "t1", *, aside: bool = False) -> script.Standing:
         """Asks where a change stands."""
-        return script.read_look(self.ask(lambda: script.look(tx)))
+        return script.read_look(self.ask(lambda: script.look(tx, aside=aside)))
 
     def confirm(self, tx: str = "t1") -> script.Standing:
         """Asks to confirm."""
@@ -245,6 +275,11 @@ class Box:
             while not reloaded.exists() and time.monotonic() < wait_until:
                 time.sleep(0.01)
         self.advance(1)
+
+    @property
+    def reboots(self) -> int:
+        """How often it was told to reboot."""
+        return (self.read("lab/reboots") or b"").count(b"x")
 
     def confirmed(self, paths: Paths, tx: str = "t1", *, forget: bool = False) -> None:
         """Makes a change that stays."""

@@ -17,7 +17,7 @@ from wifimgr.lab import Lab, SimulatedRouter
 from wifimgr.model import Change, Outcome
 from wifimgr.push import fleet, playbook
 from wifimgr.push.apply import Pusher
-from wifimgr.push.plan import Plan, make_plan
+from wifimgr.push.plan import Plan, PlaybookJob, make_plan
 from wifimgr.settings import make_state_dir
 from wifimgr.ssh import KnownHosts
 from wifimgr.store import Store
@@ -83,7 +83,7 @@ class Net:
         wanted = playbook.load(self.folder, of)
         stop = stop or threading.Event()
         say = say or (lambda name, text: self.said.append((name, text)))
-        return Pusher(self.inventory, self.known_hosts, self.store, wanted, "a test", stop, say)
+        return Pusher(self.inventory, self.known_hosts, self.store, PlaybookJob(wanted), "a test", stop, say)
 
     def push(self, changes: Iterable[Change], of: str = "radio") -> dict[str, Outcome]:
         """Pushes; router to outcome."""

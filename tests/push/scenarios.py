@@ -147,6 +147,100 @@ def daemons_take_up_the_old_files_after_an_undo(box: Box) -> None:
     box.until(lambda: box.read("tmp/run/config.md5") == baseline)
 
 
+def router_that_nobody_reaches_after_an_undo_reboots_once(box: Box) -> None:
+    left_alone(box)
+    box.advance(29)
+    time.sleep(0.15)
+    assert box.reboots == 0
+    box.advance(1)
+    box.until(lambda: box.reboots)
+    assert box.state() == ["format", "rebooted.t1", "rolledback.t1"]
+    box.power_cut()
+    box.boot()
+    box.advance(1000)
+    time.sleep(0.1)
+    assert box.reboots == 1
+
+
+def left_alone(box: Box, reboot: int = 30) -> None:
+    """The dead man took a change back, and waits for somebody to come."""
+    applied(box, within=60, reboot=reboot)
+    box.settle()
+    box.advance(60)
+    box.until(lambda: rolled_back(box) and (box.has("tmp/wifimgr/alone.t1") or not reboot))
+    box.until(lambda: box.asleep or not reboot)
+
+
+def any_login_after_an_undo_keeps_a_router_from_rebooting(box: Box) -> None:
+    calls = (lambda: box.look("t1"), lambda: box.show("etc/x"), lambda: box.confirm("t1"))
+    for call in calls:
+        left_alone(box)
+        box.advance(20)
+        call()
+        box.advance(20)
+        does_not_reboot(box)
+
+
+def does_not_reboot(router: Box) -> None:
+    """Its time is over."""
+    router.until(lambda: not router.asleep)
+    time.sleep(0.15)
+    assert router.reboots == 0
+
+
+def router_reboots_never_where_that_is_wished(box: Box) -> None:
+    left_alone(box, reboot=0)
+    box.advance(1000)
+    time.sleep(0.15)
+    assert box.reboots == 0
+
+
+def router_that_has_rebooted_for_a_change_does_not_do_so_again(box: Box) -> None:
+    left_alone(box)
+    box.write("etc/wifimgr/rebooted.t1", "")
+    box.advance(31)
+    does_not_reboot(box)
+
+
+def router_that_cannot_note_its_reboot_does_not_reboot(box: Box) -> None:
+    left_alone(box)
+    (box.root / "etc/wifimgr/rebooted.t1").symlink_to("/nowhere/at/all")
+    box.advance(31)
+    does_not_reboot(box)
+
+
+def router_that_is_being_pushed_to_does_not_reboot(box: Box) -> None:
+    left_alone(box)
+    holder = holding_the_lock(box)
+    try:
+        box.advance(31)
+        does_not_reboot(box)
+    finally:
+        holder.kill()
+        holder.wait()
+
+
+def router_reboots_also_when_the_reload_after_an_undo_hangs(box: Box) -> None:
+    applied(box, within=60, reboot=30)
+    box.settle()
+    box.write("lab/fault", "hang")
+    box.advance(60)
+    box.until(lambda: box.has("tmp/wifimgr/alone.t1"))
+
+    def rebooted() -> int:
+        box.advance(1)
+        return box.reboots
+
+    box.until(rebooted)
+
+
+def mark_of_a_reboot_goes_with_the_next_confirm(box: Box) -> None:
+    router_that_nobody_reaches_after_an_undo_reboots_once(box)
+    box.run([*box.shell, str(box.tools / "reload_config"), "boot"])
+    box.confirmed(wish(box), "t2")
+    assert box.state() == ["confirmed.t2", "format", "tx.t2"]
+
+
 def undo_ends_a_reload_that_has_not_begun(box: Box) -> None:
     def reloads() -> int:
         box.advance(1)
@@ -443,6 +537,16 @@ def login_before_the_reload_is_not_the_first_of_two(box: Box) -> None:
     assert box.confirm() == script.Standing("pending", 5)
 
 
+def look_from_aside_is_not_the_first_of_two_logins(box: Box) -> None:
+    applied(box)
+    box.settle()
+    assert (box.look(aside=True).state, box.look(aside=True).wait) == ("pending", 1)
+    assert box.confirm() == script.Standing("pending", 1)
+    assert box.look(aside=True).wait == 1
+    assert box.confirm() == script.Standing("confirmed")
+    assert box.look(aside=True) == script.Standing("confirmed")
+
+
 # --- refusals ---
 
 
@@ -481,6 +585,123 @@ def unsaved_changes_in_luci_are_not_overrun(box: Box) -> None:
 def router_without_a_reload_baseline_is_refused(box: Box) -> None:
     (box.root / "tmp/run/config.md5").unlink()
     assert_refused(box, "baseline")
+
+
+def firmware_upgrade_at_work_keeps_a_change_out(box: Box) -> None:
+    for path in ("tmp/sysupgrade", "tmp/sysupgrade.tgz", "tmp/sysupgrade.conffiles"):
+        box.write(path, "")
+        assert_refused(box, "upgrade")
+        (box.root / path).unlink()
+    for program in ("sysupgrade", "upgraded"):
+        box.put_tool("pidof", RUNNING.format(program=program))
+        assert_refused(box, "upgrade")
+
+
+RUNNING = """#!/bin/sh
+for name; do [ "$name" != {program} ] || exit 0; done
+exit 1
+"""
+
+
+def what_an_upgrade_left_at_boot_is_in_nobodys_way(box: Box) -> None:
+    box.write("tmp/sysupgrade.tar", "")
+    applied(box)
+
+
+def automatic_updater_at_work_keeps_a_change_out(box: Box) -> None:
+    box.put_tool("pidof", RUNNING.format(program="autoupdater"))
+    assert_refused(box, "autoupdate")
+
+
+def gluon_in_reconfigure_keeps_a_change_out(box: Box) -> None:
+    box.write("etc/config/network_gluon-old", "config interface 'lan'\n")
+    assert_refused(box, "reconfigure")
+
+
+def confirm_waits_while_a_firmware_upgrade_runs(box: Box) -> None:
+    applied(box)
+    box.settle()
+    box.look()
+    box.write("tmp/sysupgrade.tgz", "")
+    assert box.confirm() == script.Standing("busy")
+    assert "pending.t1" in box.state()
+    (box.root / "tmp/sysupgrade.tgz").unlink()
+    assert box.confirm() == script.Standing("confirmed")
+
+
+FLASH = "/dev/mtdblock6 /overlay jffs2 rw,noatime 0 0"
+OVER = "overlayfs:/overlay / overlay rw,noatime,lowerdir=/,upperdir=/overlay/upper,workdir=/overlay/work 0 0"
+IMAGE = "/dev/root /rom squashfs ro,relatime 0 0"
+MOUNTS = {
+    "rootfs / rootfs rw 0 0": "ram",
+    "tmpfs / tmpfs rw,relatime 0 0": "ram",
+    f"{IMAGE}\ntmpfs /tmp tmpfs rw 0 0\n{OVER.replace('/overlay', '/tmp/root')}": "ram",
+    f"{IMAGE}\n{FLASH}\n{OVER}\ntmpfs /etc tmpfs rw 0 0": "ram",
+    "": "ram",
+    "/dev/root / squashfs ro,relatime 0 0": "readonly",
+    f"{IMAGE}\n{FLASH.replace('rw', 'ro')}\n{OVER}": "readonly",
+    f"{IMAGE}\n{FLASH}\n{OVER.replace(' rw', ' ro')}": "readonly",
+    f"rootfs / rootfs rw 0 0\n{IMAGE}\n{FLASH}\n{OVER}": "",
+    f"{IMAGE}\n{FLASH.replace('jffs2', 'ubifs')}\ntmpfs /tmp tmpfs rw 0 0\ntmpfs /et tmpfs rw 0 0\n{OVER}": "",
+    "/dev/root / ext4 rw,noatime 0 0": "",
+}
+"""What is mounted on a router, and what a push has to say to it."""
+
+
+def router_that_forgets_or_cannot_write_is_refused(box: Box) -> None:
+    for number, (mounts, reason) in enumerate(MOUNTS.items()):
+        box.write("proc/mounts", f"{mounts}\n" if mounts else "")
+        if reason:
+            assert_refused(box, reason)
+        else:
+            applied(box, tx := f"t{number}")
+            box.until(lambda tx=tx: box.take_back(tx).state == "rolledback")  # type: ignore[misc]
+
+
+def router_that_tells_no_mounts_is_refused(box: Box) -> None:
+    (box.root / "proc/mounts").unlink()
+    assert box.push(wish(box))[0] == "refused"
+
+
+FREE = """#!/bin/sh
+case "$*" in "-k $WIFIMGR_ROOT/etc") ;; *) exit 1 ;; esac
+echo "Filesystem           1K-blocks      Used Available Use% Mounted on"
+echo "overlayfs:/overlay-with-a-long-name"
+echo "                         {total}      1000 {free}  90% /"
+"""
+
+
+def flash_with_too_little_room_is_refused_before_anything_is_written(box: Box) -> None:
+    need = 2 * 4 * 2 + 32  # two files come, two are kept, each in one block of 4 KB; and what has to stay free
+    box.put_tool("df", FREE.format(total=9999, free=need - 1))
+    assert_refused(box, "nospace")
+    box.put_tool("df", "#!/bin/sh\nexit 1\n")
+    assert_refused(box, "nospace")
+    box.put_tool("df", FREE.format(total=9999, free=need))
+    applied(box)
+
+
+def snapshot_goes_with_the_firmware_it_was_taken_from(box: Box) -> None:
+    box.confirmed(wish(box))
+    box.boot()
+    assert "tx.t1" in box.state()
+    box.write("etc/openwrt_release", "DISTRIB_RELEASE='99'\n")
+    box.boot()
+    assert box.state() == ["confirmed.t1", "format"]
+
+
+def snapshot_goes_with_the_gluon_it_was_taken_from(box: Box) -> None:
+    box.confirmed(wish(box))
+    box.write("lib/gluon/release", "2026.1\n")
+    box.look()
+    assert box.state() == ["confirmed.t1", "format"]
+
+
+def snapshot_of_an_older_wifimgr_is_in_nobodys_way(box: Box) -> None:
+    box.confirmed(wish(box))
+    (box.root / "etc/wifimgr/tx.t1/release").unlink()
+    box.confirmed({SYSTEM: (box.read(SYSTEM), b"config system\n")}, "t2")
+    assert box.state() == ["confirmed.t2", "format", "tx.t2"]
 
 
 def state_of_another_format_is_left_alone(box: Box) -> None:
@@ -694,6 +915,127 @@ def own_files_are_not_written_again(box: Box) -> None:
     box.confirmed({SYSTEM: (box.read(SYSTEM), b"config system\n")}, "t2")
     after = [(box.root / path).lstat() for path in own]
     assert [(each.st_ino, each.st_ctime_ns) for each in before] == [(each.st_ino, each.st_ctime_ns) for each in after]
+
+
+# --- the snapshot, to go back to ---
+
+
+def snapshot_tells_what_was_there_before_the_last_confirmed_change(box: Box) -> None:
+    (box.root / BANNER).chmod(0o640)
+    paths = wish(box)
+    box.confirmed(paths)
+    shown = box.snapshot()
+    assert isinstance(shown, script.Shown)
+    assert shown.files == {path: before for path, (before, _) in paths.items()}
+    assert shown.modes == {SYSTEM: "600", BANNER: "640"}
+    assert box.state() == ["confirmed.t1", "format", "tx.t1"]
+
+
+def snapshot_of_the_newest_change_is_told_where_a_cut_left_two(box: Box) -> None:
+    box.confirmed({NEW: (None, b"x")}, "t1")
+    shutil.copytree(box.root / "etc/wifimgr", box.root / "keep")
+    box.confirmed({NEW: (b"x", b"y")}, "t2")
+    shutil.copytree(box.root / "keep", box.root / "etc/wifimgr", dirs_exist_ok=True)
+    assert {"confirmed.t1", "confirmed.t2"} < set(box.state())
+    shown = box.snapshot()
+    assert isinstance(shown, script.Shown)
+    assert shown.files == {NEW: b"x"}
+
+
+def without_a_snapshot_it_is_said_why(box: Box) -> None:
+    assert box.snapshot() == "never"
+    assert box.state() == []
+    box.confirmed(wish(box), "t1", forget=True)
+    assert box.snapshot() == "secret"
+    box.confirmed({NEW: (b"neu\n", b"x")}, "t2")
+    box.write("etc/wifimgr/format", "2\n")
+    assert box.snapshot() == "format"
+    box.write("etc/wifimgr/format", "1\n")
+    box.write("etc/openwrt_release", "DISTRIB_RELEASE='99'\n")
+    assert box.snapshot() == "release"
+    box.boot()
+    assert box.snapshot() == "release"
+
+
+def snapshot_that_is_not_what_it_was_is_not_told(box: Box) -> None:
+    box.confirmed(wish(box))
+    box.write(f"etc/wifimgr/tx.t1/old/{SYSTEM}", "config system\n")
+    assert box.snapshot() == "damaged"
+
+
+def open_change_has_no_snapshot_to_go_back_to(box: Box) -> None:
+    box.confirmed(wish(box), "t1")
+    assert box.push({NEW: (b"neu\n", b"x")}, "t2") == ["applied"]
+    assert box.snapshot() == "pending"
+
+
+def snapshot_of_an_older_wifimgr_is_of_an_unknown_firmware(box: Box) -> None:
+    box.confirmed(wish(box))
+    (box.root / "etc/wifimgr/tx.t1/release").unlink()
+    assert box.snapshot() == "release"
+
+
+# --- leaving ---
+
+
+def leaving_takes_every_trace_along_and_no_configuration(box: Box) -> None:
+    before = {path.relative_to(box.root).as_posix() for path in box.root.rglob("*")}
+    box.confirmed(wish(box))
+    box.write(KEEP, "/etc/wifimgr/\n")
+    flash = box.flash()
+    assert box.leave() == ""
+    assert box.flash() == flash
+    after = {path.relative_to(box.root).as_posix() for path in box.root.rglob("*")}
+    assert {path for path in after - before if not path.startswith(RAM_OF_OTHERS)} == {NEW, "etc/neu", "etc/neu/tief"}
+    assert box.leave() == "there"
+    box.advance(1000)
+    box.until(lambda: not box.asleep)
+    time.sleep(0.1)
+    assert not box.has("tmp/wifimgr.lock"), "the dead man of the confirmed change leaves nothing, too"
+
+
+RAM_OF_OTHERS = ("proc/", "lab/", "tmp/run/")
+
+
+def nobody_leaves_while_a_change_is_open(box: Box) -> None:
+    applied(box)
+    state = box.state()
+    assert box.leave() == "pending"
+    assert box.state() == state
+    assert box.has("etc/rc.d/S09wifimgr")
+
+
+def overdue_change_is_taken_back_before_leaving(box: Box) -> None:
+    flash = box.flash()
+    applied(box, within=60)
+    box.kill_all()
+    box.advance(61)
+    assert box.leave() == ""
+    assert box.flash() == flash
+    assert not box.has("etc/wifimgr")
+
+
+def nobody_leaves_while_another_works(box: Box) -> None:
+    box.confirmed(wish(box))
+    holder = holding_the_lock(box)
+    try:
+        assert box.leave() == "busy"
+    finally:
+        holder.kill()
+        holder.wait()
+    assert box.has("etc/wifimgr/confirmed.t1")
+
+
+def state_of_another_format_is_left_by_its_own_wifimgr(box: Box) -> None:
+    box.write("etc/wifimgr/format", "2\n")
+    assert box.leave() == "format"
+    assert box.state() == ["format"]
+
+
+def leaving_is_said_only_when_all_is_gone(box: Box) -> None:
+    box.confirmed(wish(box))
+    box.put_tool("rm", '#!/bin/sh\ncase "$*" in *init.d*) exit 1 ;; esac\nexec /bin/rm "$@"\n')
+    assert box.leave() == "io"
 
 
 # --- power cuts ---

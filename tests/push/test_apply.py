@@ -13,13 +13,14 @@ from typing import Any
 
 import pytest
 
-from tests.push.net import Net, network
+from tests.push.net import TIMES, Net, network
 from wifimgr.errors import RouterError, StoreError
 from wifimgr.lab import make_key
 from wifimgr.model import Change, Manage, Outcome, Result, Router, Touched
 from wifimgr.push import apply, fleet, script
 from wifimgr.push.apply import Pusher
-from wifimgr.ssh import Connection, Deadline
+from wifimgr.settings import PushTimes
+from wifimgr.ssh import Connection, Deadline, target_of
 
 WIRELESS = "etc/config/wireless"
 BACK = "the old files are back, byte for byte"
@@ -216,6 +217,56 @@ def test_second_push_of_the_same_plan_changes_nothing(tmp_path: Path) -> None:
         assert {path for path in changed if not path.startswith(own)} == set()
 
 
+def test_router_that_only_a_reboot_brings_back_reboots_by_itself(tmp_path: Path) -> None:
+    with network(tmp_path, {"ap": {}}, {**TIMES, "reboot_after": "4s"}) as net:
+        change, flash = net.change("ap"), net.router("ap").flash()
+        net.router("ap").misbehave("stuck")
+        outcome = net.push([change])["ap"]
+        assert (outcome.result, outcome.hint) == (Result.ROLLED_BACK, BACK)
+        assert net.router("ap").flash() == net.router("ap").flash_at_boot == flash
+
+
+RADAR = """\
+name: Radar
+about: A radio on a radar channel.
+where: platform=openwrt
+uci:
+  wireless:
+    - section: {type: wifi-device, name: radio1}
+      set: {channel: "100", disabled: false}
+"""
+
+
+def test_radio_that_listens_for_radar_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wifimgr.platforms.radar.LISTEN_SECONDS", 9.0)
+    with one(tmp_path) as net:
+        file = net.router("ap").root / WIRELESS
+        file.write_text(file.read_text().replace("option disabled '1'", "option disabled '0'"))
+        net.router("ap").run(["reload_config", "boot"])
+        (net.folder / "playbooks/radar.yaml").write_text(RADAR, encoding="utf-8")
+        change = net.change("ap", of="radar")
+        net.router("ap").misbehave("", late=7)  # later than confirm_within; the radio is pending all the time
+        assert net.push([change], of="radar")["ap"] == Outcome("ap", Result.DONE)
+
+
+def test_all_times_of_a_push_grow_by_what_a_radio_listens() -> None:
+    change = Change(router="ap", paths=(), touched=(), connectivity=True, radar=600)
+    times = apply.times_for(PushTimes(), change)
+    text = apply._push_call("t1", change, times).text
+    assert "\nWITHIN=690 SETTLE=625 GAP=5 FORGET=0\n" in text
+    assert "\nREBOOT=720\n" in text
+    assert apply.times_for(PushTimes(reboot_after=0), change).reboot_after == 0
+    assert apply.times_for(PushTimes(), replace(change, radar=0)) == PushTimes()
+
+
+def test_router_that_listens_for_radar_again_after_an_undo_is_waited_for(tmp_path: Path) -> None:
+    with one(tmp_path) as net:
+        target = target_of(net.inventory.network, net.known_hosts, net.inventory.routers["ap"])
+        change = Change(router="ap", paths=(), touched=(), radar=600)
+        window = apply._Window(net.pusher("name"), "ap", target, target.endpoint, change, "t1")
+        assert round(window._back_until - window._open_until) == 60 + 600
+
+
 # --- Ctrl-C ---
 
 
@@ -298,8 +349,8 @@ def test_router_that_never_comes_back_is_unreachable_and_said_to_go_back(
         [outcome] = fleet.push_all(net.pusher("name", say=say), [change], lambda _: None)
         assert (outcome.result, outcome.error_id) == (Result.UNREACHABLE, "unconfirmed")
         assert (
-            outcome.why
-            == "it could not be reached after the change; it goes back by itself, and could not be reached since"
+            outcome.why == "it could not be reached after the change; it goes back by itself and reboots 120 s later, "
+            "and could not be reached since"
         )
         assert outcome.hint == "run 'wifimgr plan name -s ap' when it is back"
 

@@ -15,6 +15,7 @@ from wifimgr.inventory import Inventory, load
 from wifimgr.model import Change, Outcome, Result
 from wifimgr.push import fleet, playbook
 from wifimgr.push.apply import Pusher
+from wifimgr.push.plan import PlaybookJob
 from wifimgr.ssh import KnownHosts
 from wifimgr.store import Store
 
@@ -46,7 +47,7 @@ def pusher(tmp_path: Path) -> Iterator[Pusher]:
         load(tmp_path),
         KnownHosts(tmp_path / "k"),
         store,
-        wanted,
+        PlaybookJob(wanted),
         "",
         threading.Event(),
         lambda _, text: said.append(text),

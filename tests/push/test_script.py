@@ -138,6 +138,11 @@ def test_look_reads_what_the_daemons_say() -> None:
 # --- what is sent ---
 
 
+def test_look_from_aside_says_so() -> None:
+    assert "\nlook t1\n" in script.look("t1").text
+    assert "\nlook t1 aside\n" in script.look("t1", aside=True).text
+
+
 def test_each_call_has_a_mark_of_its_own() -> None:
     nonces = {script.look("t1").nonce for _ in range(100)}
     assert len(nonces) == 100
@@ -173,6 +178,7 @@ def test_push_sends_hashes_of_what_it_saw_and_of_what_it_wants() -> None:
             "HAVE='etc/b etc/c'",
             "ABSENT=etc/a",
             f"BASE={shlex.quote(sums(b=b'old', c=b'gone'))}",
+            "NEED=48",
             "begin",
             "new etc/a 600 " + shlex.quote("\n'x'"),
             "new etc/b - new",
@@ -180,6 +186,7 @@ def test_push_sends_hashes_of_what_it_saw_and_of_what_it_wants() -> None:
             "DROP=etc/c",
             f"WANT={shlex.quote(sums(a=quoted, b=b'new'))}",
             "WITHIN=90 SETTLE=25 GAP=5 FORGET=1",
+            "REBOOT=0",
             "arm",
             "exit",
             "} </dev/null",
@@ -230,6 +237,29 @@ def test_safe_path_lets_nothing_through_that_a_shell_would_split_or_climb(path: 
         assert "/" in path.strip("/")
 
 
+@pytest.mark.parametrize(
+    ("sizes", "need"),
+    [
+        ([(None, 0)], 2 * 4),
+        ([(1, 4096), (4096, 1)], 2 * 8),
+        ([(4096, 4097)], 2 * 8),
+        ([(9000, None), (None, 1)], 2 * 12),
+        ([], 0),
+    ],
+)
+def test_flash_needed_is_twice_the_larger_side_in_whole_blocks(
+    sizes: list[tuple[int | None, int | None]], need: int
+) -> None:
+    def content(size: int | None) -> bytes | None:
+        return None if size is None else bytes(size)
+
+    changes = [
+        PathChange(path=f"etc/{number}", before=content(before), after=content(after))
+        for number, (before, after) in enumerate(sizes)
+    ]
+    assert script._flash_needed(changes) == need + 32
+
+
 # --- router.sh itself ---
 
 LINES = ROUTER_SH.read_text(encoding="ascii").splitlines()
@@ -273,7 +303,8 @@ BUILTINS = set(
 )
 OPENWRT = set(
     """
-    awk cat chmod cp flock ls ln mkdir mv readlink rm rmdir sed sha256sum sleep sort sync wc uci ubus reload_config
+    awk cat chmod cp df flock ls ln mkdir mv pidof readlink rm rmdir sed sha256sum sleep sort sync wc uci ubus
+    reload_config
     """.split()  # noqa: SIM905
 )
 """Programs of a plain OpenWrt 21.02 to 24.10. Not there: base64, stat, setsid, nohup, timeout, diff, install."""
@@ -292,7 +323,7 @@ def test_only_programs_that_every_openwrt_has_are_used() -> None:
     code = re.sub(r'put_own "\$KEEP" "[^"]*"', "put_own", "\n".join(CODE))
     functions = set(re.findall(r"(?m)^(\w+)\(\) ", code))
     used = commands(code) - functions - BUILTINS
-    kinds = {"file", "absent", "dir", "confirmed"}
+    kinds = {"file", "absent", "dir", "confirmed", "pendingaside"}
     assert used - kinds == OPENWRT & used
     assert {"mv", "sha256sum", "sync", "uci", "flock"} <= used, "the test would find them"
 

@@ -106,7 +106,9 @@ class Network:
             store = Store(self.folder / state)
         try:
             wanted = playbook.load(self.folder, name)
-            return Pusher(self.inventory, self.known_hosts, store, wanted, "", self.stop).push(planned)
+            return Pusher(self.inventory, self.known_hosts, store, plan.PlaybookJob(wanted), "", self.stop).push(
+                planned
+            )
         finally:
             store.close()
 
@@ -139,6 +141,7 @@ def write_network(
             "confirm_within": f"{times.confirm_within:g}s",
             "settle": {"connectivity": f"{times.settle_connectivity:g}s", "other": f"{times.settle_other:g}s"},
             "login_gap": f"{times.login_gap:g}s",
+            "reboot_after": f"{times.reboot_after:g}s",
         },
         "defaults": {
             "operator": "city",

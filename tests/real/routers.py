@@ -31,7 +31,7 @@ from wifimgr.lab.sshd import make_key
 from wifimgr.settings import Endpoint
 from wifimgr.ssh import HostKey, Target
 
-Fault = Literal["", "lockout", "lockout-login", "power-cut", "hang"]
+Fault = Literal["", "lockout", "lockout-login", "stuck", "power-cut", "hang"]
 Shell = Literal["ash", "dash"]
 Seen = TypeVar("Seen")
 Listing = dict[str, tuple[bytes, int, int, int]]
@@ -277,6 +277,7 @@ class Router:
         """From now on any other files than those it has now make the router misbehave, ``late`` seconds after a reload.
 
         ``lockout``: no new connection gets an answer. ``lockout-login``: the same, after one more login.
+        ``stuck``: like ``lockout``, and only a reboot with the good files helps.
         ``power-cut``: the power goes and comes back. ``hang``: reload_config never returns. ``hidden``: nothing on the
         router shows that the reload has not taken effect yet.
         """
@@ -288,7 +289,7 @@ class Router:
             (lab / "hidden").touch()
         if fault == "lockout-login":
             self.run("sed -i 's:/bin/sh$:/sbin/last-login:' /etc/passwd")
-        if fault == "power-cut":
+        if fault in ("power-cut", "stuck"):
             self._watcher = threading.Thread(target=self._cut_when_told)
             self._watcher.start()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -11,6 +13,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -19,8 +22,8 @@ from tests.real.conftest import HURRY, PATIENT, TOP, Connect, Network, Start
 from tests.real.routers import Router, wait_for, write
 from wifimgr.lab import make_key
 from wifimgr.model import Change, Outcome, Result
-from wifimgr.settings import PushTimes
-from wifimgr.ssh import Deadline, connect
+from wifimgr.settings import Endpoint, PushTimes
+from wifimgr.ssh import Connection, Deadline, connect
 from wifimgr.store import Store
 
 pytestmark = pytest.mark.real
@@ -192,6 +195,130 @@ def test_a_reload_that_hangs_is_no_reload(start: Start, network: Connect) -> Non
     assert router.flash() == before
 
 
+def test_a_router_that_only_a_reboot_brings_back_reboots_by_itself_and_once(start: Start, network: Connect) -> None:
+    router = start("ash")
+    net = network(router, times=replace(HURRY, reboot_after=4))
+    router.misbehave("stuck")
+    before, change = router.flash(), net.change("guest-wifi", router)
+    outcome = net.push("guest-wifi", change)
+    assert outcome.result is Result.ROLLED_BACK, outcome
+    assert router.cuts == 1
+    assert router.flash() == before
+    assert router.marks() == ["rolledback"]
+    assert any(name.startswith("rebooted.") for name in router.own())
+
+
+def test_a_router_that_we_reach_after_an_undo_does_not_reboot(start: Start, network: Connect) -> None:
+    router = start("dash")
+    net = network(router, times=replace(HURRY, reboot_after=4))
+    router.misbehave("lockout")
+    assert net.push("guest-wifi", net.change("guest-wifi", router)).result is Result.ROLLED_BACK
+    wait_until_quiet(router)  # its dead man was woken up, and found that somebody came
+    assert router.cuts == 0
+    assert not any(name.startswith("rebooted.") for name in router.own())
+
+
+# ---------------------------------------------------------------- a change of the way in
+
+# What procd and netifd do on a router: SSH listens where the files say, some seconds after a reload.
+FOLLOW = """#!/bin/sh
+/sbin/reload_config.standin "$@"
+(
+	sleep 1
+	wanted=$(uci get network.lan.ipaddr):$(uci get dropbear.main.Port)
+	[ "$wanted" != "$(cat /tmp/run/sshd.at 2>/dev/null)" ] || exit 0
+	echo "$wanted" >/tmp/run/sshd.at
+	kill "$(cat /tmp/run/sshd.pid)"
+	dropbear -F -E -s -p "$wanted" -r /etc/dropbear/dropbear_ed25519_host_key &
+	echo $! >/tmp/run/sshd.pid
+) </dev/null >/dev/null 2>&1 &
+"""
+NEW_WAY = {
+    "port": {"dropbear": [{"section": {"type": "dropbear", "name": "main"}, "set": {"Port": "{{ new_port }}"}}]},
+    "address": {"network": [{"section": {"type": "interface", "name": "lan"}, "set": {"ipaddr": "{{ new_address }}"}}]},
+}
+
+
+def moving(router: Router, network: Connect, what: str) -> tuple[Network, Endpoint, str]:
+    """A router whose files say where its SSH listens, where it shall listen, and a playbook that wishes so."""
+    now = router.endpoint
+    with socket.create_server((now.address, 0)) as free:
+        port = free.getsockname()[1]
+    address = str(ipaddress.IPv4Address(now.address) + (1 << 20))
+    router.run(f"sed -i 's/10.77.0.1/{now.address}/' /etc/config/network")
+    router.run(f"sed -i \"s/Port '22'/Port '{now.port}'/\" /etc/config/dropbear; reload_config boot")
+    times = PushTimes(confirm_within=20, settle_connectivity=3, settle_other=3, login_gap=1)
+    net = network(router, times=times, new_port=str(port), new_address=address)
+    new = Endpoint(address, now.port) if what == "address" else Endpoint(now.address, port)
+    return net, new, net.write_playbook("move", uci=NEW_WAY[what])
+
+
+def follow_the_files(router: Router) -> None:
+    """From now on its SSH listens where its files say."""
+    router.run(f"mv /sbin/reload_config /sbin/reload_config.standin; echo {router.endpoint} >/tmp/run/sshd.at")
+    write(router.tree / "sbin/reload_config", FOLLOW, 0o755)
+
+
+@pytest.mark.parametrize(("what", "key"), [("port", "ports.ssh"), ("address", "addresses")])
+def test_a_change_of_the_way_in_is_confirmed_over_the_new_one(
+    what: str, key: str, start: Start, network: Connect
+) -> None:
+    router = start("dash")
+    net, new, name = moving(router, network, what)
+    follow_the_files(router)
+    outcome = net.push(name, net.change(name, router))
+    assert outcome.result is Result.DONE, outcome
+    assert outcome.why == f"it is reached at {new} now"
+    value = new.port if what == "port" else new.address
+    assert outcome.hint == f"write it into the inventory: wifimgr router set {router.name} {key}={value}"
+    with connect(replace(router.target, endpoint=new), Deadline(10)) as connection:
+        assert connection.run("{ echo in; exit; }\n", Deadline(10)) == b"in\n"
+
+
+def test_a_new_way_in_that_nobody_can_use_is_undone(
+    start: Start, network: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent: list[str] = []
+    run = Connection.run
+    monkeypatch.setattr(Connection, "run", lambda self, text, deadline: sent.append(text) or run(self, text, deadline))
+    router = start("ash")
+    net, new, name = moving(router, network, "port")  # its SSH goes on listening at the old port
+    before, change = router.flash(), net.change(name, router)
+    outcome = net.push(name, change)
+    assert (outcome.result, outcome.error_id) == (Result.ROLLED_BACK, "rolled-back")
+    assert outcome.why == f"nobody could log in at {new}, where it should be reached after the change"
+    looks = [line for text in sent for line in text.splitlines() if line.startswith("look 2")]
+    assert looks
+    assert all(line.endswith(" aside") for line in looks)
+    assert router.flash() == before
+
+
+def test_a_way_in_that_closes_without_a_new_one_is_undone(start: Start, network: Connect) -> None:
+    router = start("ash")
+    net, new, name = moving(router, network, "port")
+    follow_the_files(router)
+    with socket.create_server((new.address, new.port)):  # the port is taken: dropbear cannot start there
+        before, change = router.flash(), net.change(name, router)
+        outcome = net.push(name, change)
+        assert outcome.result is Result.ROLLED_BACK, outcome
+    assert router.flash() == before
+
+
+def test_a_key_that_locks_us_out_is_undone(start: Start, network: Connect) -> None:
+    router = start("dash")
+    net = network(router, times=HURRY)
+    other = make_key()[0]
+    router.run("mkdir -p /etc/dropbear && cp -p /root/.ssh/authorized_keys /etc/dropbear/authorized_keys")
+    router.run("rm /root/.ssh/authorized_keys && ln -s /etc/dropbear/authorized_keys /root/.ssh/authorized_keys")
+    keys = {"path": "/etc/dropbear/authorized_keys", "content": f"{other.get_name()} {other.get_base64()}\n"}
+    name = net.write_playbook("keys", files=[keys])
+    before, change = router.flash(), net.change(name, router)
+    assert change.connectivity
+    outcome = net.push(name, change)
+    assert outcome.result is Result.ROLLED_BACK, outcome
+    assert router.flash() == before
+
+
 # ---------------------------------------------------------------- the controller dies, the power goes
 
 
@@ -260,6 +387,50 @@ def test_a_change_that_makes_the_router_lose_power_is_undone_and_reported(start:
     assert outcome.result is Result.ROLLED_BACK, outcome
     assert router.cuts == 1
     assert router.flash() == before
+
+
+# ---------------------------------------------------------------- ways back
+
+
+def test_rollback_brings_the_snapshot_back_as_a_push(router: Router, network: Connect) -> None:
+    net = network(router)
+    before = router.flash()
+    assert net.push("guest-wifi", net.change("guest-wifi", router)).result is Result.DONE
+    done = wifimgr(net, "rollback", router.name, "--yes")
+    output, errors = done.communicate(timeout=60)
+    assert done.returncode == 0, errors
+    assert f"{router.name}\tdone" in output
+    assert router.flash() == before
+    assert router.marks() == ["confirmed"]
+
+
+def test_rollback_that_locks_us_out_is_undone(start: Start, network: Connect) -> None:
+    router = start("dash")
+    net = network(router)
+    assert net.push("guest-wifi", net.change("guest-wifi", router)).result is Result.DONE
+    net = network(router, times=HURRY, folder="again")
+    router.misbehave("lockout")
+    now = router.flash()
+    done = wifimgr(net, "rollback", router.name, "--yes")
+    _, errors = done.communicate(timeout=60)
+    assert done.returncode == 3, errors
+    assert router.flash() == now
+
+
+def test_forget_leaves_the_router_as_if_wifimgr_had_never_been_there(router: Router, network: Connect) -> None:
+    net = network(router)
+    wait_until_quiet(router)
+    names = set(router.inodes())
+    assert net.push("guest-wifi", net.change("guest-wifi", router)).result is Result.DONE
+    flash = router.flash()
+    done = wifimgr(net, "forget", router.name, "--yes")
+    output, errors = done.communicate(timeout=60)
+    assert done.returncode == 0, errors
+    assert f"{router.name}\tdone" in output
+    wait_until_quiet(router)
+    assert router.flash() == flash
+    left = {path for path in set(router.inodes()) - names if "/flash/upper" not in path}
+    assert {path for path in left if "wifimgr" in path} == set()
 
 
 # ---------------------------------------------------------------- refusals

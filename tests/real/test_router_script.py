@@ -204,12 +204,25 @@ def test_staged_bytes_that_are_not_the_wished_ones_are_refused(start: Start) -> 
     assert router.flash() == old
 
 
-SPOIL: dict[str, Callable[[Router], str]] = {
+SPOIL: dict[str, Callable[[Router], object]] = {
     "moved": lambda router: router.run("echo '# by hand' >>/etc/config/wireless"),
     "staged": lambda router: router.run("mkdir /tmp/.uci && echo \"-wireless.radio0.channel='6'\" >/tmp/.uci/wireless"),
     "baseline": lambda router: router.run("rm /var/run/config.md5"),
     "format": lambda router: router.run("mkdir /etc/wifimgr && echo 99 >/etc/wifimgr/format"),
+    "upgrade": lambda router: run_program(router, "sysupgrade"),
+    "autoupdate": lambda router: run_program(router, "autoupdater"),
+    "reconfigure": lambda router: router.run("echo >/etc/config/network_gluon-old"),
+    "readonly": lambda router: router.run("mount -o remount,ro /"),
+    "ram": lambda router: router.run("cp -a /etc /tmp/etc; mount -t tmpfs ram /etc; cp -a /tmp/etc/. /etc"),
+    "nospace": lambda router: router.fill_flash(60),
 }
+
+
+def run_program(router: Router, name: str) -> str:
+    """Something of this name runs, as a script that calls another program does."""
+    return router.run(
+        f"printf '#!/bin/sh\\nsleep 60\\ntrue\\n' >/tmp/{name}; chmod +x /tmp/{name}; /tmp/{name} >/dev/null 2>&1 &"
+    )
 
 
 @pytest.mark.parametrize("reason", SPOIL)

@@ -15,7 +15,7 @@ from typing import Annotated
 import typer
 
 from wifimgr import __version__
-from wifimgr.cli import change, common, demo, inventory, serve, site, watch
+from wifimgr.cli import change, common, demo, inventory, rollback, serve, site, watch
 from wifimgr.errors import WifimgrError
 
 app = typer.Typer(
@@ -25,7 +25,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print source lines, and a secret may stand in one
 )
 
-for group in (demo, inventory, change, watch, serve, site):
+for group in (demo, inventory, change, rollback, watch, serve, site):
     group.register(app)
 
 

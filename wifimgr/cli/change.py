@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import sys
-import threading
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Annotated, Any, TextIO
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from wifimgr.cli import common, output
-from wifimgr.errors import ConfigError, visible
-from wifimgr.model import Change, Outcome, Result
+from wifimgr.cli import common, output, plans
+from wifimgr.errors import ConfigError
 
 if TYPE_CHECKING:
     from wifimgr.inventory import Inventory
@@ -19,13 +17,8 @@ if TYPE_CHECKING:
     from wifimgr.ssh import HostKey, KnownHosts, Target
 
 CHANGES_PRESENT = 5
-SOME_FAILED = 3
-REFUSED = 4
-INTERRUPTED = 130
 
 Name = Annotated[str, typer.Argument(metavar="PLAYBOOK", help="A playbook's name, or the path of its file.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for the journal.")]
 
 
 def register(app: typer.Typer) -> None:
@@ -51,12 +44,12 @@ def plan(
     """Show what a playbook would change on which router. Nothing is changed."""
     made, inventory, _ = _plan(run, playbook, select)
     if form:
-        output.show(_plan_rows(made), "router", ("router", "result", "paths", "why"), form)
+        output.show(plans.rows(made), "router", ("router", "result", "paths", "why"), form)
     else:
-        _print_plan(made, sys.stdout)
-        for line in _warnings(made, inventory) if made.to_do else ():
+        plans.show(made, sys.stdout)
+        for line in plans.warnings(made, inventory) if made.to_do else ():
             output.line(line)
-    code = _code(made.outcomes)
+    code = plans.code(made.outcomes)
     raise typer.Exit(CHANGES_PRESENT if exit_code and made.to_do and not code else code)
 
 
@@ -73,93 +66,8 @@ def _plan(run: common.Run, playbook: str, select: Sequence[str]) -> tuple[Plan, 
     wanted = load_playbook(folder, playbook)
     known_hosts = KnownHosts(folder / "inventory/known_hosts")
     routers = choose(inventory, wanted, select)
-    run.detail(f"reading {_routers(len(routers))}")
+    run.detail(f"reading {plans.counted(len(routers))}")
     return make_plan(inventory, known_hosts, wanted, routers), inventory, known_hosts
-
-
-def _plan_rows(made: Plan) -> list[dict[str, Any]]:
-    planned = [
-        {
-            "router": change.router,
-            "result": "to change" if change.paths else str(Result.ALREADY_RIGHT),
-            "paths": [f"/{path.path}" for path in change.paths],
-            "why": "",
-            "next": "",
-            "id": "",
-            "diff": [line for path in change.paths for line in path.diff],
-        }
-        for change in made.changes
-    ]
-    others = [
-        {
-            "router": outcome.router,
-            "result": str(outcome.result),
-            "paths": [],
-            "why": outcome.why,
-            "next": outcome.hint,
-            "id": outcome.error_id,
-            "diff": [],
-        }
-        for outcome in made.outcomes
-    ]
-    return planned + others
-
-
-def _print_plan(made: Plan, to: TextIO) -> None:
-    def tell(text: str = "", style: str = "") -> None:
-        output.line(text, style, to=to)
-
-    tell(f"{made.playbook.file.name}: {made.playbook.file.about}", "bold")
-    for names, diff in _same_diffs(made.to_do):
-        tell()
-        tell(_together(names), "bold cyan")
-        for line in diff:
-            tell(line, output.diff_style(line))
-    tell()
-    for outcome in made.outcomes:
-        tell(_outcome_line(outcome), "yellow")
-    tell(_summary(made), "bold")
-
-
-def _same_diffs(changes: Iterable[Change]) -> list[tuple[list[str], tuple[str, ...]]]:
-    """Routers with the same diff stand together, in the order of the first of them."""
-    groups: dict[tuple[str, ...], list[str]] = {}
-    for change in changes:
-        diff = tuple(line for path in change.paths for line in path.diff)
-        groups.setdefault(diff, []).append(change.router)
-    return [(names, diff) for diff, names in groups.items()]
-
-
-def _together(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names)}  (the same for all {len(names)})"
-
-
-def _summary(made: Plan) -> str:
-    counts = {"to change": len(made.to_do), "already right": len(made.already_right)}
-    for outcome in made.outcomes:
-        counts[outcome.result] = counts.get(outcome.result, 0) + 1
-    told = ", ".join(f"{number} {what}" for what, number in counts.items() if number)
-    return f"nothing to do: {told}" if made.already_right and not (made.to_do or made.outcomes) else told
-
-
-def _warnings(made: Plan, inventory: Inventory) -> list[str]:
-    """What a person should know before saying yes."""
-    places = len({inventory.routers[change.router].site for change in made.to_do})
-    lines = [f"{_routers(len(made.to_do))} at {places} {'place' if places == 1 else 'places'} would be changed."]
-    for what, seconds in made.playbook.file.interrupts.items():
-        lines.append(f"People there would be without {what} for about {seconds:g} s.")
-    within = inventory.network.push.confirm_within
-    lines.append(f"A router that cannot be confirmed within {within:g} s goes back to its old files by itself.")
-    secret = [change.router for change in made.to_do if change.secret]
-    if secret:
-        lines.append(
-            f"A secret changes on {_routers(len(secret))}: once confirmed, no copy of the old files stays there."
-        )
-    return lines
-
-
-def _routers(number: int) -> str:
-    return f"{number} router" if number == 1 else f"{number} routers"
 
 
 # ---------------------------------------------------------------- apply
@@ -170,78 +78,13 @@ def apply(
     playbook: Name,
     select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
     form: common.Output = None,
-    yes: Yes = False,
-    why: Why = "",
+    yes: plans.Yes = False,
+    why: plans.Why = "",
 ) -> None:
     """Make the changes of a playbook; a router that cannot be confirmed goes back by itself."""
-    from wifimgr.push.apply import Pusher
-    from wifimgr.push.fleet import push_all
-    from wifimgr.settings import make_state_dir
-    from wifimgr.store import Store
-
-    _need_somebody(yes, "look at 'wifimgr plan' first, then say --yes")
+    plans.need_somebody(yes, "look at 'wifimgr plan' first, then say --yes")
     made, inventory, known_hosts = _plan(run, playbook, select)
-    if not (form or run.quiet):
-        _print_plan(made, sys.stderr)
-    outcomes = [*made.outcomes, *(Outcome(name, Result.ALREADY_RIGHT) for name in made.already_right)]
-    stop = threading.Event()
-    if made.to_do:
-        for line in _warnings(made, inventory):
-            run.say(line)
-        if not (yes or typer.confirm("Change them?", err=True)):
-            run.say("nothing was changed")
-            raise typer.Exit(1)
-        state = make_state_dir(inventory.network.folder)
-        store = Store(state)
-
-        def say(name: str, text: str) -> None:
-            if name:
-                run.detail(f"{name}: {text}")
-            else:
-                run.say(text)
-
-        pusher = Pusher(inventory, known_hosts, store, made.playbook, visible(why), stop, say)
-        outcomes += push_all(pusher, made.to_do, lambda outcome: run.say(_outcome_line(outcome)))
-        store.close()
-    _recap(run, outcomes, form, told=bool(made.to_do))
-    raise typer.Exit(INTERRUPTED if stop.is_set() else _code(outcomes))
-
-
-def _recap(run: common.Run, outcomes: Sequence[Outcome], form: output.Form | None, *, told: bool) -> None:
-    if form or not sys.stdout.isatty():
-        rows = [
-            {"router": each.router, "result": str(each.result), "why": each.why, "next": each.hint, "id": each.error_id}
-            for each in outcomes
-        ]
-        output.show(rows, "outcome", ("router", "result", "why", "next"), form)
-    if told:
-        counts: dict[str, int] = {}
-        for outcome in outcomes:
-            counts[outcome.result] = counts.get(outcome.result, 0) + 1
-        run.say(", ".join(f"{number} {what}" for what, number in counts.items()))
-
-
-def _outcome_line(outcome: Outcome) -> str:
-    text = f"{outcome.router}: {outcome.result}"
-    text = f"{text}: {outcome.why}" if outcome.why else text
-    text = f"{text}; {outcome.hint}" if outcome.hint else text
-    return visible(f"{text} [{outcome.error_id}]" if outcome.error_id else text)
-
-
-_BAD = (Result.FAILED, Result.ROLLED_BACK, Result.UNREACHABLE)
-
-
-def _code(outcomes: Iterable[Outcome]) -> int:
-    results = {outcome.result for outcome in outcomes}
-    if results & set(_BAD):
-        return SOME_FAILED
-    return REFUSED if Result.REFUSED in results else 0
-
-
-def _need_somebody(yes: bool, hint: str) -> None:
-    """Raises ConfigError ``need-terminal`` when a question would have to be asked and nobody is there to answer."""
-    if not (yes or (sys.stdin.isatty() and sys.stderr.isatty())):
-        raise ConfigError("need-terminal", "somebody has to say yes, and there is no terminal to ask on", hint=hint)
+    plans.carry_out(run, made, inventory, known_hosts, why=why, yes=yes, form=form)
 
 
 # ---------------------------------------------------------------- journal
@@ -280,7 +123,7 @@ def trust(
     run: common.Run,
     names: Annotated[list[str] | None, typer.Argument(metavar="[ROUTER]...", help="Routers by name.")] = None,
     select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
-    yes: Yes = False,
+    yes: plans.Yes = False,
     replace: Annotated[bool, typer.Option("--replace", help="Also where another key is trusted now.")] = False,
 ) -> None:
     """Look at the host keys of routers and trust them, after asking."""
@@ -291,7 +134,7 @@ def trust(
     selectors = [*(f"name={name}" for name in names or ()), *select]
     if not selectors:
         raise ConfigError("nothing-selected", "no router is named", hint="name one, or use -s")
-    _need_somebody(yes, "compare the fingerprints and say --yes")
+    plans.need_somebody(yes, "compare the fingerprints and say --yes")
     folder = run.folder()
     inventory = load(folder)
     known_hosts = KnownHosts(folder / "inventory/known_hosts")
@@ -319,7 +162,7 @@ def _trust_one(run: common.Run, known_hosts: KnownHosts, target: Target, *, yes:
             "if the router was reset or replaced, say --replace [host-key-changed]",
             file=sys.stderr,
         )
-        return REFUSED
+        return plans.REFUSED
     return _pin(run, known_hosts, target, key, yes=yes)
 
 

@@ -11,7 +11,7 @@ from wifimgr.lab import SimulatedRouter
 from wifimgr.model import Change, Manage, Outcome, Result
 from wifimgr.push.apply import Pusher
 from wifimgr.push.fleet import push_all
-from wifimgr.push.plan import Plan, choose, make_plan
+from wifimgr.push.plan import Plan, PlaybookJob, choose, make_plan
 from wifimgr.push.playbook import load as load_playbook
 
 PLAYBOOK = "guest-wifi"
@@ -161,7 +161,8 @@ class PushStory:
 
     def _apply(self, changes: list[Change]) -> list[Outcome]:
         stop = threading.Event()
-        pusher = Pusher(self.stage.inventory, self.stage.known_hosts, self.stage.store, self.playbook, "demo", stop)
+        job = PlaybookJob(self.playbook)
+        pusher = Pusher(self.stage.inventory, self.stage.known_hosts, self.stage.store, job, "demo", stop)
         outcomes = push_all(pusher, changes, lambda outcome: None)
         if stop.is_set():
             raise KeyboardInterrupt

@@ -15,8 +15,8 @@ from wifimgr.errors import LabError
 from wifimgr.lab.life import Life
 from wifimgr.lab.sshd import Key, Link, Shell, SshServer
 
-Fault = Literal["", "lockout", "lockout-login", "power-cut", "hang"]
-NOT_FLASH = ("etc/wifimgr", "etc/init.d/wifimgr", "etc/rc.d/S09wifimgr", "tmp", "var", "lab")
+Fault = Literal["", "lockout", "lockout-login", "stuck", "power-cut", "hang"]
+NOT_FLASH = ("etc/wifimgr", "etc/init.d/wifimgr", "etc/rc.d/S09wifimgr", "tmp", "var", "lab", "proc", "sbin")
 """What is RAM, the lab's, or wifimgr's own: it may come and go at any time."""
 BOOT_SECONDS = 0.5
 WATCH_SECONDS = 0.02
@@ -47,7 +47,7 @@ class SimulatedRouter:
         """Datagram services and their ports on 127.0.0.1."""
         self.flash_at_boot: dict[str, bytes] = {}
         """What was on flash when the network came up after the last boot."""
-        self._lay_out(gluon)
+        self._lay_out(gluon, tools)
         self.life = Life(name, self._control)
         self.link = Link(self._control, self.is_reachable)
         self._shell = Shell(root, f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin")
@@ -90,12 +90,14 @@ class SimulatedRouter:
         """What :meth:`set_internet` said, here or at a router on our way to it."""
         return not self._control.joinpath("no-internet").exists() and (self.way is None or self.way.has_internet)
 
-    def _lay_out(self, gluon: bool) -> None:
+    def _lay_out(self, gluon: bool, tools: Path) -> None:
         with as_file(files("wifimgr.lab") / "rootfs") as rootfs:
             shutil.copytree(rootfs, self.root, dirs_exist_ok=True)
         for folder in ("etc/init.d", "etc/rc.d", "lib/upgrade/keep.d", "tmp/run", "lab"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "var").symlink_to("tmp")
+        (self.root / "sbin").mkdir()
+        (self.root / "sbin/reboot").symlink_to(tools / "reboot")
         if gluon:
             (self.root / "lib/gluon").mkdir(parents=True)
             (self.root / "lib/gluon/gluon-version").write_text("v2023.2.4\n", encoding="ascii")
@@ -142,6 +144,7 @@ class SimulatedRouter:
         """From now on any other files than those it has now make the router misbehave, ``late`` seconds after a reload.
 
         ``lockout``: no new connection gets an answer. ``lockout-login``: the same, after one more login.
+        ``stuck``: like ``lockout``, and only a reboot with the good files helps.
         ``power-cut``: the power goes and comes back. ``hang``: reload_config never returns. ``hidden``: nothing on the
         router shows that the reload has not taken effect yet.
         """
@@ -157,7 +160,7 @@ class SimulatedRouter:
         self._write("fault", fault)
         if hidden:
             self._write("hidden", "")
-        if fault == "power-cut":
+        if fault in ("power-cut", "stuck"):
             threading.Thread(target=self._cut_when_told, daemon=True).start()
 
     def _write(self, name: str, text: str) -> None:

@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 
 from wifimgr.errors import ConfigError, Refused, RouterError
 from wifimgr.model import PathChange, Touched, Value
 from wifimgr.platforms import diff
 from wifimgr.platforms.edits import Edit, FileEdit, UciEdit
+from wifimgr.platforms.radar import silence
+from wifimgr.platforms.reach import endpoint_after
 from wifimgr.settings import Secret, looks_secret
 from wifimgr.uci import Document, Section, UciError
+
+__all__ = ["endpoint_after"]  # besides what is defined here
 
 GLUON_MARK = "lib/gluon/gluon-version"
 IDENTITY = (GLUON_MARK,)
@@ -57,7 +63,10 @@ def touches_connectivity(changes: Iterable[PathChange]) -> bool:
     return any(change.path in CONNECTIVITY or change.path.startswith("etc/dropbear/") for change in changes)
 
 
-WIRELESS = "etc/config/wireless"
+def radar_seconds(changes: Iterable[PathChange]) -> float:
+    """How long a radio listens for radar when these changes take effect, or when they are taken back."""
+    wireless = [change for change in changes if change.path == WIRELESS]
+    return max((silence(raw) for change in wireless for raw in (change.before, change.after)), default=0.0)
 
 
 def paths_of_checks(checks: Iterable[tuple[str, str]]) -> tuple[str, ...]:
@@ -147,6 +156,35 @@ def _goes(line: str) -> bool:
     return line.startswith("-") and not line.startswith("--- ")
 
 
+def restore(
+    path: str, before: bytes | None, after: bytes | None, modes: tuple[str, str], secrets: set[str]
+) -> PathChange:
+    """What it means to give a file back the bytes it had; ``modes`` are those that it has and shall have.
+
+    Nobody says here what was a secret. Known ``secrets`` are covered, and options with a telling name. A plain file is
+    shown only where everybody on the router may read it, and never as a whole.
+    """
+    if path.startswith("etc/config/") and before != after:
+        with suppress(UciError):
+            return replace(_uci_change(path, before, after, secrets), mode=_new_mode(before, after, modes))
+    old, new = (None if raw is None else _text(raw) for raw in (before, after))
+    shown = diff.unified(path, old, new)
+    hidden = old is None or new is None or any(int(mode[-1:] or 0) & 4 == 0 for mode in modes)
+    hidden = hidden or any(secret in text for secret in secrets for text in (old or "", new or ""))
+    if shown and hidden:
+        shown = diff.unified(path, old and f"{diff.MASK}\n", new and f"{diff.NEW_MASK}\n")
+    secret = bool(shown) and hidden and before is not None
+    mode = _new_mode(before, after, modes)
+    if mode and before is not None:
+        shown += (f"-mode of /{path}: {modes[0]}", f"+mode of /{path}: {mode}")
+    return PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=secret)
+
+
+def _new_mode(before: bytes | None, after: bytes | None, modes: tuple[str, str]) -> str:
+    """The mode to set; empty: it stays."""
+    return "" if after is None or (before is not None and modes[0] == modes[1]) else modes[1]
+
+
 def _render_uci(
     router: str, path: str, edits: Sequence[UciEdit], before: bytes | None
 ) -> tuple[PathChange, list[Touched]]:
@@ -165,15 +203,21 @@ def _render_uci(
     if after == before:
         return PathChange(path=path, before=before, after=after), touched
     secrets = {_plain(value) for edit in edits for value in edit.set.values() if isinstance(value, Secret)}
-    parsed = Document.parse(old), Document.parse(new)
+    return _uci_change(path, before, after, secrets), touched
+
+
+def _uci_change(path: str, before: bytes | None, after: bytes | None, secrets: set[str]) -> PathChange:
+    """A UCI file before and after, with a diff that shows no secret."""
+    parsed = Document.parse(_text(before or b"")), Document.parse(_text(after or b""))
     hidden = tuple(_hidden(each, secrets) for each in parsed)
     lost = bool(hidden[0] - hidden[1])
     veil = diff.Veil(*hidden)
     longer = {value for value in hidden[0] | hidden[1] if isinstance(value, str) and len(value) >= SURELY_NO_WORD}
     veiled = [_veiled(each, veil, secrets, longer) for each in parsed]
-    shown = veil.lifted(diff.unified(path, None if before is None else veiled[0], veiled[1]))
+    there = [None if raw is None else text for raw, text in zip((before, after), veiled, strict=True)]
+    shown = veil.lifted(diff.unified(path, *there))
     mode = "" if before is not None else NEW_CONFIG_MODE
-    return PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=lost), touched
+    return PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=lost)
 
 
 def _edit_uci(document: Document, edit: UciEdit) -> list[Touched]:

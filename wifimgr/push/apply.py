@@ -9,17 +9,18 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from wifimgr.errors import Refused, RouterError, StoreError
+from wifimgr.errors import Refused, RouterError
 from wifimgr.inventory import Inventory
 from wifimgr.model import Change, Outcome, Result, Router
+from wifimgr.platforms import platform_of
 from wifimgr.push import checks, script
-from wifimgr.push.plan import READ_SECONDS, change_for, guard, outcome_of
-from wifimgr.push.playbook import Playbook, Wishes
-from wifimgr.settings import PushTimes
+from wifimgr.push.journal import Journalled
+from wifimgr.push.plan import READ_SECONDS, Job, guard, outcome_of
+from wifimgr.settings import Endpoint, PushTimes
 from wifimgr.ssh import Connection, Deadline, KnownHosts, Target, connect, target_of
 from wifimgr.store import Store
 
@@ -40,7 +41,7 @@ class Pusher:
     inventory: Inventory
     known_hosts: KnownHosts
     store: Store
-    playbook: Playbook
+    job: Job
     why: str
     stop: threading.Event
     say: Callable[[str, str], None] = lambda router, text: None
@@ -53,51 +54,38 @@ class Pusher:
         try:
             guard(self.inventory, router)
             target = target_of(self.inventory.network, self.known_hosts, router)
-            longest = READ_SECONDS + ARM_SECONDS + times.confirm_within + LONGEST_RETURN
+            longest = READ_SECONDS + ARM_SECONDS + times.confirm_within + LONGEST_RETURN + 2 * planned.radar
             with self.store.lease(router.name, longest):
-                return self._journalled(router, target, planned)
+                tx = new_transaction()
+                what = f"{self.job.what}: {', '.join(f'/{path.path}' for path in planned.paths)}"
+                journal = Journalled(self.store, what, self.why, self.say)
+                return journal.run(router.name, tx, lambda: self._push(router, target, planned, tx))
         except Exception as error:
             return outcome_of(router.name, error)
-
-    def _journalled(self, router: Router, target: Target, planned: Change) -> Outcome:
-        tx = new_transaction()
-        what = f"playbook {self.playbook.slug}: {', '.join(f'/{path.path}' for path in planned.paths)}"
-        number = self.store.begin(router.name, what=what, why=self.why, transaction=tx)
-        try:
-            outcome = self._push(router, target, planned, tx)
-        except Exception as error:
-            outcome = outcome_of(router.name, error)
-        try:
-            self.store.end(number, result=outcome.result, detail=outcome.why)
-        except StoreError as error:  # what happened on the router stays true; only the journal does not say it
-            self.say(router.name, f"the journal could not be written: {error.line()}")
-            why = "; ".join(filter(None, (outcome.why, "but the journal could not be written")))
-            return replace(outcome, why=why, hint=outcome.hint or error.hint, error_id=outcome.error_id or error.id)
-        return outcome
 
     def _push(self, router: Router, target: Target, planned: Change, tx: str) -> Outcome:
         if self.stop.is_set():
             return Outcome(router.name, Result.SKIPPED, "interrupted before anything was sent")
-        wishes = self.playbook.wishes(router)
-        armed = self._arm(router, target, planned, wishes, tx)
+        armed = self._arm(router, target, planned, tx)
         if isinstance(armed, Outcome):
             return armed
         self.say(router.name, "applied, waiting for it to settle")
-        return _Window(self, router.name, target, armed.checks, tx).watch()
+        endpoint = platform_of(router).endpoint_after(armed.paths, target.endpoint)
+        return _Window(self, router.name, target, endpoint, armed, tx).watch()
 
-    def _arm(self, router: Router, target: Target, planned: Change, wishes: Wishes, tx: str) -> Outcome | Change:
+    def _arm(self, router: Router, target: Target, planned: Change, tx: str) -> Outcome | Change:
         """Reads again, compares with the plan, arms and applies. An outcome is final; a change is applied, as it is.
 
         What the playbook does not touch may have changed since the plan, and with it what the checks should find.
         """
         deadline = Deadline(READ_SECONDS + ARM_SECONDS)
         with connect(target, deadline) as connection:
-            change = change_for(self.playbook, router, wishes, connection, deadline)
+            change = self.job.change(router, connection, deadline)
             if not change.paths:
                 return Outcome(router.name, Result.ALREADY_RIGHT)
             if change.touched != planned.touched:
                 return _moved(router.name, planned, change)
-            call = _push_call(tx, change, self.inventory.network.push)
+            call = _push_call(tx, change, times_for(self.inventory.network.push, change))
             try:
                 output = connection.run(call.text, deadline)
                 words = script.Answer(router.name, call, output).line()
@@ -115,6 +103,16 @@ def new_transaction() -> str:
     return f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
 
 
+def times_for(times: PushTimes, change: Change) -> PushTimes:
+    """How patient the push of one change is: a radio that listens for radar first makes everything later."""
+    return replace(
+        times,
+        confirm_within=times.confirm_within + change.radar,
+        settle_connectivity=times.settle_connectivity + change.radar,
+        reboot_after=times.reboot_after and times.reboot_after + change.radar,
+    )
+
+
 def _push_call(tx: str, change: Change, times: PushTimes) -> script.Call:
     return script.push(
         tx,
@@ -123,13 +121,14 @@ def _push_call(tx: str, change: Change, times: PushTimes) -> script.Call:
         settle=times.settle_connectivity if change.connectivity else times.settle_other,
         gap=times.login_gap,
         forget=change.secret,
+        reboot=times.reboot_after,
     )
 
 
 def _moved(router: str, planned: Change, now: Change) -> Outcome:
     before = {touched.what: touched.before for touched in planned.touched}
     moved = [touched.what for touched in now.touched if before.get(touched.what) != touched.before]
-    what = f"changed since the plan: {', '.join(moved) or 'what the playbook wishes'}"
+    what = f"changed since the plan: {', '.join(moved) or 'what is wished'}"
     return Outcome(router, Result.REFUSED, what, "look at a new plan", "moved-since-plan")
 
 
@@ -143,6 +142,23 @@ _REFUSALS = {
     "staged": (
         "somebody has unsaved changes on it (uci changes, or LuCI)",
         "save or revert them there, then try again",
+    ),
+    "upgrade": (
+        "a firmware upgrade runs on it, or was broken off half-way",
+        "wait for it to end; if none runs, reboot the router once",
+    ),
+    "autoupdate": ("its automatic updater is at work", "wait some minutes, then try again"),
+    "reconfigure": (
+        "Gluon is rewriting its configuration, or was interrupted while it did (/etc/config/*_gluon-old)",
+        "let it end with a reboot, and look at the router if the files stay",
+    ),
+    "ram": (
+        "what is written to it is gone after a reboot: its flash is not ready yet (jffs2), or it runs from RAM",
+        "wait some minutes after a first boot; install the image if it runs an initramfs",
+    ),
+    "readonly": (
+        "its flash cannot be written to",
+        "reboot it once; if it stays so, the flash may be worn out or it runs in failsafe mode",
     ),
     "baseline": ("it has no reload baseline, so a reload would do nothing", "reboot it once, then try again"),
     "nospace": ("its flash has no room for the change and its snapshot", "remove packages or files there"),
@@ -167,12 +183,18 @@ def _refusal(router: str, words: list[str]) -> RouterError:
 class _Window:
     """The time between apply and confirm of one router."""
 
-    def __init__(self, pusher: Pusher, router: str, target: Target, wanted: Sequence[tuple[str, str]], tx: str) -> None:
-        times = pusher.inventory.network.push
-        self._pusher, self._router, self._target, self._wanted, self._tx = pusher, router, target, wanted, tx
+    def __init__(
+        self, pusher: Pusher, router: str, target: Target, endpoint: Endpoint, change: Change, tx: str
+    ) -> None:
+        times = times_for(pusher.inventory.network.push, change)
+        self._pusher, self._router, self._wanted, self._tx = pusher, router, change.checks, tx
+        self._moved = None if endpoint == target.endpoint else endpoint
+        self._ways = list(dict.fromkeys([replace(target, endpoint=endpoint), target]))
+        """Where it is reached after the change, and where it was before, if that is another place."""
+        self._reboot_after = times.reboot_after
         self._login = min(LONGEST_LOGIN, max(2.0, times.confirm_within / 4))
         self._open_until = time.monotonic() + times.confirm_within
-        self._back_until = self._open_until + min(LONGEST_RETURN, 2 * times.confirm_within)
+        self._back_until = self._open_until + min(LONGEST_RETURN, 2 * times.confirm_within) + change.radar
         self._why = "it could not be reached after the change"
         """The newest reason why it is not confirmed, for the outcome."""
 
@@ -180,21 +202,27 @@ class _Window:
         """Logs in again and again until the change is confirmed or the router went back."""
         self._wait(RELOAD_STARTS)
         while time.monotonic() < self._back_until:
-            try:
-                deadline = Deadline(self._login)
-                with connect(self._target, deadline) as connection:
-                    standing = self._step(connection, deadline)
-            except (RouterError, Refused) as error:
-                if not isinstance(error, RouterError):
-                    self._why = error.what
-                standing = script.Standing("unreachable")
+            standing = self._look()
             final = self._outcome(standing)
             if final is not None:
                 return final
             self._wait(max(PAUSE_SECONDS, min(standing.wait, self._back_until - time.monotonic())))
-        what = f"{self._why}; it goes back by itself, and could not be reached since"
-        hint = f"run 'wifimgr plan {self._pusher.playbook.slug} -s {self._router}' when it is back"
+        reboots = f" and reboots {self._reboot_after:g} s later" if self._reboot_after else ""
+        what = f"{self._why}; it goes back by itself{reboots}, and could not be reached since"
+        hint = f"run '{self._pusher.job.command(self._router)}' when it is back"
         return Outcome(self._router, Result.UNREACHABLE, what, hint, "unconfirmed")
+
+    def _look(self) -> script.Standing:
+        """One login, at the first of its places where it lets us in."""
+        for way in self._ways:
+            try:
+                deadline = Deadline(self._login)
+                with connect(way, deadline) as connection:
+                    return self._step(connection, deadline)
+            except (RouterError, Refused) as error:
+                if not isinstance(error, RouterError):
+                    self._why = error.what
+        return script.Standing("unreachable")
 
     def _wait(self, seconds: float) -> None:
         """Waits; only shortly when somebody wants to end."""
@@ -206,9 +234,13 @@ class _Window:
         if self._pusher.stop.is_set():
             self._why = "interrupted"
             return self._ask(connection, script.take_back(self._tx), deadline)
-        call = script.look(self._tx)
+        aside = connection.target is not self._ways[0]
+        call = script.look(self._tx, aside=aside)
         standing = script.read_look(script.Answer(self._router, call, connection.run(call.text, deadline)))
         if standing.state != "pending":
+            return standing
+        if aside:
+            self._why = f"nobody could log in at {self._moved}, where it should be reached after the change"
             return standing
         self._why = "no second login succeeded after the change had settled"
         if standing.wait > 0:
@@ -224,9 +256,21 @@ class _Window:
     def _ask(self, connection: Connection, call: script.Call, deadline: Deadline) -> script.Standing:
         return script.read_standing(script.Answer(self._router, call, connection.run(call.text, deadline)))
 
+    def _done(self) -> Outcome:
+        """What is written about the router is not changed silently: that is the job of whoever keeps the inventory."""
+        if self._moved is None:
+            return Outcome(self._router, Result.DONE)
+        old, new = self._ways[1].endpoint, self._moved
+        keys = [f"addresses={new.address}"] if new.address != old.address else []
+        keys += [f"ports.ssh={new.port}"] if new.port != old.port else []
+        hint = f"write it into the inventory: wifimgr router set {self._router} {' '.join(keys)}"
+        if "ssh" in self._pusher.inventory.network.local.endpoints.get(self._router, {}):
+            hint = f"write it into .wifimgr/local.yaml: endpoints.{self._router}.ssh"
+        return Outcome(self._router, Result.DONE, f"it is reached at {new} now", hint)
+
     def _outcome(self, standing: script.Standing) -> Outcome | None:
         if standing.state == "confirmed":
-            return Outcome(self._router, Result.DONE)
+            return self._done()
         if standing.state == "rolledback":
             hint = "the old files are back, byte for byte"
             return Outcome(self._router, Result.ROLLED_BACK, self._why, hint, "rolled-back")

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from wifimgr.errors import ConfigError, Problem, Refused, RouterError, WifimgrError, collecting
 from wifimgr.inventory import Inventory, select
@@ -13,6 +14,7 @@ from wifimgr.model import Change, Lifecycle, Manage, Outcome, Result, Router
 from wifimgr.platforms import platform_of
 from wifimgr.push import script
 from wifimgr.push.playbook import Playbook, Wishes
+from wifimgr.settings import Endpoint
 from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, target_of
 
 log = logging.getLogger(__name__)
@@ -25,11 +27,54 @@ READ_SECONDS = 20.0
 """What reading one router may take, login included."""
 
 
+class Job(Protocol):
+    """What shall be done to routers, and how to find out what that would change on one of them."""
+
+    @property
+    def title(self) -> str:
+        """For people: what it is."""
+
+    @property
+    def what(self) -> str:
+        """For the journal."""
+
+    def command(self, router: str) -> str:
+        """The command that tells later how a router stands."""
+
+    def change(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
+        """Reads one router over an open connection and works out what would change there."""
+
+
+@dataclass(frozen=True, slots=True)
+class PlaybookJob:
+    """A playbook shall be true."""
+
+    playbook: Playbook
+
+    @property
+    def title(self) -> str:
+        """Its name, and what it is about."""
+        return f"{self.playbook.file.name}: {self.playbook.file.about}"
+
+    @property
+    def what(self) -> str:
+        """Its name, as in a command."""
+        return f"playbook {self.playbook.slug}"
+
+    def command(self, router: str) -> str:
+        """A new plan."""
+        return f"wifimgr plan {self.playbook.slug} -s {router}"
+
+    def change(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
+        """What differs from the wishes."""
+        return change_for(self.playbook, router, self.playbook.wishes(router), connection, deadline)
+
+
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What would be done: a change per router that can be read, an outcome per router that cannot be changed."""
 
-    playbook: Playbook
+    job: Job
     changes: tuple[Change, ...]
     outcomes: tuple[Outcome, ...]
 
@@ -82,25 +127,33 @@ def make_plan(inventory: Inventory, known_hosts: KnownHosts, playbook: Playbook,
     Raises ConfigError where the playbook itself is wrong (a variable or a secret is missing); what goes wrong with a
     single router becomes its outcome, and the others go on.
     """
-    outcomes: list[Outcome] = []
-    ready: list[tuple[Router, Wishes]] = []
     problems: list[Problem] = []
+    wanted = tuple(routers)
+    for router in wanted:
+        if not _refusal(inventory, router):
+            with collecting(problems):
+                playbook.wishes(router)
+    if problems:
+        raise ConfigError.of(_merged(problems))
+    return plan_of(PlaybookJob(playbook), inventory, known_hosts, wanted)
+
+
+def plan_of(job: Job, inventory: Inventory, known_hosts: KnownHosts, routers: Iterable[Router]) -> Plan:
+    """Reads every router and finds out what a job would change there. Nothing is written anywhere."""
+    ready: list[Router] = []
+    outcomes: list[Outcome] = []
     for router in routers:
         refused = _refusal(inventory, router)
         if refused:
             outcomes.append(refused)
-            continue
-        with collecting(problems):
-            ready.append((router, playbook.wishes(router)))
-    if problems:
-        raise ConfigError.of(_merged(problems))
+        else:
+            ready.append(router)
 
-    def read(item: tuple[Router, Wishes]) -> Change | Outcome:
-        router, wishes = item
+    def read(router: Router) -> Change | Outcome:
         deadline = Deadline(READ_SECONDS)
         try:
             with connect(target_of(inventory.network, known_hosts, router), deadline) as connection:
-                return change_for(playbook, router, wishes, connection, deadline)
+                return job.change(router, connection, deadline)
         except Exception as error:
             if isinstance(error, ConfigError) and error.id != "bad-wish":  # concerns all routers alike
                 raise
@@ -109,7 +162,7 @@ def make_plan(inventory: Inventory, known_hosts: KnownHosts, playbook: Playbook,
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(read, ready))
     changes = tuple(item for item in found if isinstance(item, Change))
-    return Plan(playbook, changes, (*outcomes, *(item for item in found if isinstance(item, Outcome))))
+    return Plan(job, changes, (*outcomes, *(item for item in found if isinstance(item, Outcome))))
 
 
 def _merged(problems: Iterable[Problem]) -> list[Problem]:
@@ -142,16 +195,8 @@ def change_for(
 ) -> Change:
     """Reads one router over an open connection and works out what would change there."""
     platform = platform_of(router)
-    paths = sorted({*platform.paths(wishes.edits), *platform.IDENTITY, *platform.paths_of_checks(wishes.checks)})
-    call = script.show(paths)
-    answer = script.Answer(router.name, call, connection.run(call.text, deadline))
-    shown = script.read_show(answer)
-    if set(paths) - shown.files.keys():
-        raise answer.bad("it does not say what its files are")
-    if shown.open_change:
-        what = f"a change is still open on it ({shown.open_change}); it is confirmed or goes back by itself"
-        raise RouterError("router-refused", what, where=router.name, hint="wait two minutes and try again")
-    platform.check_identity(router.name, shown.files)
+    paths = {*platform.paths(wishes.edits), *platform.paths_of_checks(wishes.checks)}
+    shown = files_of(router, paths, connection, deadline)
     changed, touched = platform.render(router.name, wishes.edits, shown.files, shown.modes)
     files = {**shown.files, **{change.path: change.after for change in changed}}
     return Change(
@@ -161,7 +206,31 @@ def change_for(
         checks=platform.checks_as_wished(wishes.checks, files),
         interrupts=playbook.file.interrupts if changed else {},
         connectivity=platform.touches_connectivity(changed),
+        radar=platform.radar_seconds(changed),
     )
+
+
+def endpoints(inventory: Inventory, change: Change) -> tuple[Endpoint, Endpoint]:
+    """Where a router is reached before and after a change."""
+    router = inventory.routers[change.router]
+    now = inventory.network.endpoint(router, "ssh")
+    return now, platform_of(router).endpoint_after(change.paths, now)
+
+
+def files_of(router: Router, paths: Iterable[str], connection: Connection, deadline: Deadline) -> script.Shown:
+    """Reads files of a router. Raises RouterError where a change is open, Refused where it is of another platform."""
+    platform = platform_of(router)
+    wanted = sorted({*paths, *platform.IDENTITY})
+    call = script.show(wanted)
+    answer = script.Answer(router.name, call, connection.run(call.text, deadline))
+    shown = script.read_show(answer)
+    if set(wanted) - shown.files.keys():
+        raise answer.bad("it does not say what its files are")
+    if shown.open_change:
+        what = f"a change is still open on it ({shown.open_change}); it is confirmed or goes back by itself"
+        raise RouterError("router-refused", what, where=router.name, hint="wait two minutes and try again")
+    platform.check_identity(router.name, shown.files)
+    return shown
 
 
 _RESULTS = {
@@ -170,6 +239,7 @@ _RESULTS = {
     "rolled-back": Result.ROLLED_BACK,
     "router-refused": Result.REFUSED,
     "moved-since-plan": Result.REFUSED,
+    "no-snapshot": Result.REFUSED,
 }
 
 

@@ -7,11 +7,13 @@
 # files are always swapped by rename. The format on flash is fixed in docs/decisions/0002-format-on-the-router.md:
 #
 #   /etc/wifimgr/format        format number of this folder
-#   /etc/wifimgr/tx.TX/        old/ (snapshot), new/ (staged files), manifest, sums, meta (what the snapshot must be)
+#   /etc/wifimgr/tx.TX/        old/ (snapshot), new/ (staged files), manifest, sums, meta (what the snapshot must be),
+#                              release (the firmware it belongs to)
 #   /etc/wifimgr/pending.TX    applied, not confirmed: "armed deadline settle gap forget", seconds of uptime
 #   /etc/wifimgr/undo.TX       is being taken back      (by rename from pending.TX: exactly one of the two
 #   /etc/wifimgr/confirmed.TX  stays                     renames pending->confirmed, pending->undo can win)
 #   /etc/wifimgr/rolledback.TX was taken back, and the files were seen to equal the snapshot
+#   /etc/wifimgr/rebooted.TX   ... and a reboot followed, because nobody logged in
 #
 # Paths and transaction ids hold only [A-Za-z0-9._/@+-] (checked by the sender), so lists of them are split at spaces.
 # "A && B || refuse" means: refuse unless both hold. Capital names come from the sender.
@@ -137,6 +139,7 @@ reload_soon() {
 dead_man() {
 	sleep "$1"
 	LOCKED=
+	find_state "pending undo" "$TX" || exit 0
 	tries=0
 	until lock || [ $tries -ge 30 ]; do # somebody confirms at this very second: let that end first
 		tries=$((tries + 1))
@@ -145,7 +148,18 @@ dead_man() {
 	find_state "pending undo" "$TX" || exit 0
 	undo "$TX"
 	exec 9>&-
-	reload_config
+	reload_config &
+	reboot_when_alone
+}
+
+# A reload does not end all that a bad change began. Nobody of ours came back after an undo: a reboot may help. Once for
+# a change, and only when that is safe on flash: a router that reboots for ever is worse than one that waits.
+reboot_when_alone() {
+	[ "$REBOOT" -gt 0 ] && mkdir -p "$V" && true >"$V/alone.$TX" || return 0
+	sleep "$REBOOT"
+	LOCKED=
+	[ -e "$V/alone.$TX" ] && [ ! -e "$W/rebooted.$TX" ] && lock || return 0
+	true >"$W/rebooted.$TX" && sync && [ -e "$W/rebooted.$TX" ] && "$R/sbin/reboot"
 }
 
 # Any later connection undoes a change whose dead man was killed: past its deadline, or from before a reboot.
@@ -176,37 +190,142 @@ clear_staged() {
 	done
 }
 
-# forget MARKER: the snapshot of a confirmed change goes when it holds a secret that is no longer valid.
+# forget MARKER: the snapshot of a confirmed change goes when it holds a secret that is no longer valid, and when another
+# firmware runs than the one it was taken from: its files may mean something else there.
 forget() {
 	read -r _ _ _ _ secret <"$1"
-	[ "$secret" != 1 ] || rm -rf "$W/tx.${1##*.}"
+	[ "$secret" != 1 ] && same_release "$W/tx.${1##*.}" || rm -rf "$W/tx.${1##*.}"
 }
+
+release() { cat "$R/etc/openwrt_release" "$R/lib/gluon/release" 2>/dev/null | sha256sum; }
+
+same_release() { [ "$(release)" = "$(cat "$1/release" 2>/dev/null)" ]; }
 
 # ---------------------------------------------------------------- reading
 
-# show PATH...: what each path is; a file with its size, its line of meta, and its bytes after the line.
+# show PATH...: what each path is.
 show() {
 	undo_overdue
 	find_state "pending undo" && say open "$STATE" "$TX"
+	tell "$R" "$@"
+	say end
+}
+
+# tell FOLDER PATH...: what each path is there; a file with its size, its line of meta, and its bytes after the line.
+tell() {
+	from=$1
+	shift
 	for path; do
-		if [ -L "$R/$path" ]; then
+		if [ -L "$from/$path" ]; then
 			say other "$path"
-		elif [ -f "$R/$path" ]; then
-			say file "$path" "$(wc -c <"$R/$path")" "$(meta "$R/$path")"
-			cat "$R/$path"
+		elif [ -f "$from/$path" ]; then
+			say file "$path" "$(wc -c <"$from/$path")" "$(meta "$from/$path")"
+			cat "$from/$path"
 			echo
-		elif [ -e "$R/$path" ]; then
+		elif [ -e "$from/$path" ]; then
 			say other "$path"
 		else
 			say absent "$path"
 		fi
 	done
+}
+
+# The newest confirmed change: a power cut may have left an older one beside it. Sets TX and T.
+last_confirmed() {
+	TX=
+	for m in "$W"/confirmed.*; do [ ! -e "$m" ] || TX=${m##*.}; done
+	T=$W/tx.$TX
+	[ -n "$TX" ]
+}
+
+# One word for why there is nothing to go back to; nothing when there is a snapshot.
+no_snapshot() {
+	if find_state "pending undo"; then
+		echo pending
+	elif [ -e "$W/format" ] && [ "$(cat "$W/format")" != $FORMAT ]; then
+		echo format
+	elif ! last_confirmed; then
+		echo never
+	elif read -r _ _ _ _ secret <"$W/confirmed.$TX" && [ "$secret" = 1 ]; then
+		echo secret
+	elif [ ! -s "$T/manifest" ] || ! same_release "$T"; then
+		echo release
+	else
+		files=$(sed -n 's/^file //p' "$T/manifest")
+		[ "$(cd "$T/old" && sums $files)" = "$(cat "$T/sums")" ] || echo damaged
+	fi
+}
+
+# snapshot: the files as they were before the last confirmed change.
+snapshot() {
+	undo_overdue
+	why=$(no_snapshot)
+	[ -z "$why" ] || { say nothing "$why" && return 0; }
+	last_confirmed
+	files=$(sed -n 's/^file //p' "$T/manifest")
+	tell "$T/old" $files
+	for path in $(sed -n 's/^absent //p' "$T/manifest"); do say absent "$path"; done
 	say end
+}
+
+# ---------------------------------------------------------------- what is in the way of a change
+
+# A firmware upgrade runs: it would drop the snapshot and keep the change. sysupgrade leaves these files just before it
+# hands over to upgraded. Not sysupgrade.tar: an upgrade that is long over may have left that at boot.
+upgrading() {
+	pidof sysupgrade upgraded >/dev/null 2>&1 ||
+		[ -e "$R/tmp/sysupgrade" ] || [ -e "$R/tmp/sysupgrade.tgz" ] || [ -e "$R/tmp/sysupgrade.conffiles" ]
+}
+
+# Says "ram" where /etc is gone after a reboot (a RAM image, or the overlay of a flash that is not ready yet), "readonly"
+# where nothing can be written. Of the overlay and of what its upper layer lies on, each can be so.
+unfit_flash() {
+	awk '
+	function on(path,   i, best) {
+		for (i = 1; i <= NR; i++)
+			if ((at[i] == "/" || index(path "/", at[i] "/") == 1) && length(at[i]) >= length(at[best])) best = i
+		return best
+	}
+	function judge(mount) {
+		if (type[mount] ~ /^(tmpfs|ramfs|rootfs|)$/) { print "ram"; exit }
+		if (how[mount] !~ /,rw,/) { print "readonly"; exit }
+	}
+	{ at[NR] = $2; type[NR] = $3; how[NR] = "," $4 "," }
+	END {
+		root = on("/etc/wifimgr")
+		judge(root)
+		if (type[root] == "overlay" && match(how[root], /,upperdir=[^,]*/))
+			judge(on(substr(how[root], RSTART + 10, RLENGTH - 10)))
+	}' "$R/proc/mounts" 2>/dev/null || echo readonly
+}
+
+# One word for what is in the way; nothing when a change may come.
+in_the_way() {
+	if upgrading; then
+		echo upgrade
+	elif pidof autoupdater >/dev/null 2>&1; then
+		echo autoupdate
+	elif ls "$R"/etc/config/*_gluon-old >/dev/null 2>&1; then
+		echo reconfigure
+	elif [ ! -s "$R/var/run/config.md5" ]; then
+		echo baseline
+	elif [ -n "$(uci -q changes 2>/dev/null)$(cat "$R"/var/run/rpcd/uci-*/* 2>/dev/null)" ]; then
+		echo staged
+	else
+		unfit_flash
+	fi
+}
+
+# enough_flash KB: false unless so much is free; the last line of df, because a long device name takes one of its own.
+enough_flash() {
+	free=$(df -k "$R/etc" 2>/dev/null | awk 'END { print $(NF - 2) }')
+	[ "${free:-0}" -ge "$1" ] 2>/dev/null
 }
 
 # ---------------------------------------------------------------- a change: begin, new (once a file), arm
 
-# In: TX; HAVE, ABSENT: paths of the change that must be there or not; BASE: sha256sum lines of HAVE as last seen.
+# In: TX; HAVE, ABSENT: paths of the change that must be there or not; BASE: sha256sum lines of HAVE as last seen;
+# NEED: KB of flash that have to be free.
 begin() {
 	T=$W/tx.$TX
 	lock || { say refused busy && exit 0; }
@@ -215,8 +334,9 @@ begin() {
 	undo_overdue
 	find_state "pending undo" && open=$STATE.$TX TX=$CHANGE T=$W/tx.$CHANGE && refuse pending "$open"
 	TX=$CHANGE T=$W/tx.$CHANGE
-	[ -s "$R/var/run/config.md5" ] || refuse baseline
-	[ -z "$(uci -q changes 2>/dev/null)$(cat "$R"/var/run/rpcd/uci-*/* 2>/dev/null)" ] || refuse staged
+	why=$(in_the_way)
+	[ -z "$why" ] || refuse "$why"
+	enough_flash "$NEED" || refuse nospace
 	same=$(cd "$R/" && sums $HAVE)
 	[ "$same" = "$BASE" ] || refuse moved
 	for path in $ABSENT; do [ ! -e "$R/$path" ] || refuse moved; done
@@ -261,6 +381,7 @@ write_manifest() {
 	printf '%s\n' "$manifest" >"$T/manifest" && [ "$(cat "$T/manifest")" = "$manifest" ] || refuse nospace
 	printf '%s\n' "$BASE" >"$T/sums" && [ "$(cat "$T/sums")" = "$BASE" ] || refuse nospace
 	printf '%s\n' "$listing" >"$T/meta" && [ "$(cat "$T/meta")" = "$listing" ] || refuse nospace
+	release >"$T/release" && same_release "$T" || refuse nospace
 }
 
 # put_own FILE TEXT MODE: one of our own files, whole or not at all, written only when it differs.
@@ -279,7 +400,8 @@ install_guard() {
 }
 
 # In: PUT, DROP: paths to write and to remove; WANT: sha256sum lines of PUT; WITHIN, SETTLE, GAP: seconds; FORGET: 1
-# when the snapshot holds a secret that must not stay on flash once the change is confirmed; SELF: this script.
+# when the snapshot holds a secret that must not stay on flash once the change is confirmed; REBOOT: seconds after an
+# undo until the router reboots unless somebody logs in, 0 for never; SELF: this script.
 arm() {
 	keep_snapshot
 	[ "$(cd "$T/new" && sums $PUT)" = "$WANT" ] || refuse nospace
@@ -350,7 +472,8 @@ judge() {
 	[ "$WAIT" -gt 0 ] || WAIT=0
 }
 
-# look TX: where the change stands, and what the router's daemons say of themselves.
+# look TX [aside]: where the change stands, and what the router's daemons say of themselves. A look from aside, from a
+# place where nobody can log in any more once the change has taken effect, counts for nothing.
 look() {
 	undo_overdue
 	if ! find_state "pending undo confirmed rolledback" "$1"; then
@@ -358,7 +481,7 @@ look() {
 		return 0
 	fi
 	WAIT=0
-	case $STATE in pending) judge ;; confirmed) finish ;; esac
+	case $STATE$2 in pending) judge ;; pendingaside) WAIT=1 ;; confirmed*) finish ;; esac
 	say state "$STATE" "$WAIT"
 	[ "$STATE" = pending ] || return 0
 	for object in "network.wireless status" "network.interface dump"; do
@@ -374,6 +497,7 @@ confirm() {
 	undo_overdue
 	find_state "pending undo confirmed rolledback" "$1" || { say state unknown && exit 0; }
 	if [ "$STATE" = pending ]; then
+		! upgrading || { say state busy && exit 0; } # it has packed up the mark "pending": what it keeps goes back
 		judge
 		[ "$WAIT" -eq 0 ] || { say state pending "$WAIT" && exit 0; }
 		mv "$W/pending.$TX" "$W/confirmed.$TX" || { say state busy && exit 0; }
@@ -387,7 +511,7 @@ confirm() {
 finish() {
 	sync
 	for m in "$W"/pending.* "$W"/undo.*; do [ ! -e "$m" ] || return 0; done # another change is open: not now
-	for m in "$W"/confirmed.* "$W"/rolledback.*; do
+	for m in "$W"/confirmed.* "$W"/rolledback.* "$W"/rebooted.*; do
 		[ "$m" = "$W/confirmed.$TX" ] || rm -rf "$m" "$W/tx.${m##*.}"
 	done
 	rm -rf "$W/tx.$TX/new" "$W/tx.$TX/gone" "$KEEP" "$V"/*."$TX"
@@ -406,4 +530,25 @@ take_back() {
 	say state "$STATE"
 }
 
-case ${1-} in boot) boot ;; esac
+# ---------------------------------------------------------------- leaving
+
+# leave: no trace of wifimgr stays; what it has configured does. The lock goes last.
+leave() {
+	lock || { say nothing busy && exit 0; }
+	undo_overdue
+	! find_state "pending undo" || { say nothing pending && exit 0; }
+	[ ! -e "$W/format" ] || [ "$(cat "$W/format")" = $FORMAT ] || { say nothing format && exit 0; }
+	was=$(ls -d "$W" "$GUARD" "$LINK" "$KEEP" 2>/dev/null)
+	rm -rf "$LINK" "$GUARD" "$KEEP" "$W" "$V"
+	sync
+	[ -z "$(ls -d "$W" "$GUARD" "$LINK" "$KEEP" 2>/dev/null)" ] || { say nothing io && exit 0; }
+	rm -f "$R/tmp/wifimgr.lock"
+	[ -n "$was" ] && say left || say nothing there
+}
+
+# Whoever sends this script has logged in. A loop, because it comes with every call and starts no program for nothing.
+somebody_came() {
+	for m in "$V"/alone.*; do [ ! -e "$m" ] || rm -f "$m"; done
+}
+
+case ${1-} in boot) boot ;; '') somebody_came ;; esac

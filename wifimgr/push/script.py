@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import secrets
 import shlex
@@ -23,6 +24,10 @@ from wifimgr.model import PathChange
 ROUTER_SH = (files("wifimgr.push") / "router.sh").read_text(encoding="ascii").rstrip("\n")
 LARGEST_FILE = 256 << 10
 """Bytes. A larger file is no configuration."""
+FLASH_BLOCK = 4
+"""KiB that even the smallest file takes on flash."""
+FLASH_RESERVE = 32
+"""KiB of flash that a change leaves free, for the guard and what the file system needs for itself."""
 LONGEST_QUOTE = 200
 """Characters of a router's own words in a message."""
 _SAFE = re.compile(r"[A-Za-z0-9._/@+-]+")
@@ -55,8 +60,27 @@ def show(paths: Iterable[str]) -> Call:
     return _call("show " + " ".join(shlex.quote(path) for path in paths))
 
 
-def push(tx: str, paths: Iterable[PathChange], *, within: float, settle: float, gap: float, forget: bool) -> Call:
-    """Arms and applies a change. Times are in seconds and rounded up."""
+def snapshot() -> Call:
+    """Asks for the files as they were before the last confirmed change."""
+    return _call("snapshot")
+
+
+def leave() -> Call:
+    """Removes everything that is wifimgr's own from a router."""
+    return _call("leave")
+
+
+def push(
+    tx: str,
+    paths: Iterable[PathChange],
+    *,
+    within: float,
+    settle: float,
+    gap: float,
+    forget: bool,
+    reboot: float = 0.0,
+) -> Call:
+    """Arms and applies a change. Times are in seconds and rounded up; ``reboot`` is counted from an undo, 0: never."""
     changes = sorted(paths, key=lambda change: change.path)
     have = [change for change in changes if change.before is not None]
     put = [change for change in changes if change.after is not None]
@@ -65,19 +89,21 @@ def push(tx: str, paths: Iterable[PathChange], *, within: float, settle: float, 
         _names("HAVE", have),
         _names("ABSENT", (change for change in changes if change.before is None)),
         f"BASE={shlex.quote(_sums((change.path, change.before) for change in have))}",
+        f"NEED={_flash_needed(changes)}",
         "begin",
         *(_new(change) for change in put),
         _names("PUT", put),
         _names("DROP", (change for change in changes if change.after is None)),
         f"WANT={shlex.quote(_sums((change.path, change.after) for change in put))}",
         f"WITHIN={_whole(within)} SETTLE={_whole(settle)} GAP={_whole(gap)} FORGET={int(forget)}",
+        f"REBOOT={_whole(reboot)}",
         "arm",
     )
 
 
-def look(tx: str) -> Call:
-    """Asks where a change stands and what the daemons say."""
-    return _call(f"look {shlex.quote(tx)}")
+def look(tx: str, *, aside: bool = False) -> Call:
+    """Asks where a change stands and what the daemons say. A look from ``aside`` is no login that counts."""
+    return _call(f"look {shlex.quote(tx)} {'aside' if aside else ''}".rstrip())
 
 
 def confirm(tx: str) -> Call:
@@ -102,6 +128,16 @@ def _names(variable: str, changes: Iterable[PathChange]) -> str:
 def _sums(contents: Iterable[tuple[str, bytes | None]]) -> str:
     """Lines as sha256sum prints them."""
     return "\n".join(f"{hashlib.sha256(raw or b'').hexdigest()}  {path}" for path, raw in contents)
+
+
+def _flash_needed(changes: Iterable[PathChange]) -> int:
+    """KiB that have to be free: new files and snapshot lie beside each other, so the larger of the two twice."""
+    sizes = [(_blocks(change.before), _blocks(change.after)) for change in changes]
+    return 2 * max(sum(before for before, _ in sizes), sum(after for _, after in sizes)) + FLASH_RESERVE
+
+
+def _blocks(content: bytes | None) -> int:
+    return 0 if content is None else FLASH_BLOCK * max(1, math.ceil(len(content) / (FLASH_BLOCK << 10)))
 
 
 def _whole(seconds: float) -> int:
@@ -162,8 +198,27 @@ class Shown:
     """Path to octal mode, ``644``."""
 
 
+class Nothing(Exception):
+    """A router has nothing to give, or lets nothing be taken: one word why."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(why)
+        self.why = why
+
+
+def read_leave(answer: Answer) -> None:
+    """The answer to :func:`leave`. Raises :class:`Nothing`: ``there`` when no trace was there."""
+    match answer.line():
+        case ["left"]:
+            return
+        case ["nothing", why]:
+            raise Nothing(why)
+        case words:
+            raise answer.bad(f"{words[0]!r} was not expected")
+
+
 def read_show(answer: Answer) -> Shown:
-    """The answer to :func:`show`."""
+    """The answer to :func:`show` and to :func:`snapshot`; raises :class:`Nothing` where there is no snapshot."""
     found: dict[str, bytes | None] = {}
     modes: dict[str, str] = {}
     open_change = ""
@@ -179,6 +234,8 @@ def read_show(answer: Answer) -> Shown:
                 raise RouterError("router-refused", what, where=answer.router, hint="take it out of the playbook")
             case ["open", state, tx]:
                 open_change = f"{state}.{tx}"
+            case ["nothing", why]:
+                raise Nothing(why)
             case ["end"]:
                 return Shown(found, open_change, modes)
             case words:

@@ -13,6 +13,7 @@ from wifimgr.settings.values import (
     Days,
     DnsName,
     Duration,
+    DurationOrNever,
     EndpointText,
     Interval,
     KeyFile,
@@ -146,6 +147,7 @@ class PushEntry(Strict):
     confirm_within: Duration | None = None
     settle: Settle = Settle()
     login_gap: Duration | None = None
+    reboot_after: DurationOrNever | None = None
 
     def given(self) -> dict[str, float]:
         """The times that stand in the file, under the names of :class:`PushTimes`."""
@@ -154,6 +156,7 @@ class PushEntry(Strict):
             "settle_connectivity": self.settle.connectivity,
             "settle_other": self.settle.other,
             "login_gap": self.login_gap,
+            "reboot_after": self.reboot_after,
         }
         return {name: time for name, time in times.items() if time is not None}
 

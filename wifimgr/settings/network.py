@@ -66,6 +66,8 @@ class PushTimes:
     settle_other: float = 3.0
     login_gap: float = 5.0
     """Between the two logins that prove a router is still reachable."""
+    reboot_after: float = 120.0
+    """A router that went back by itself reboots after this, once, unless we log in before; 0: never."""
 
 
 LOGIN_TIME = 2.0
@@ -262,16 +264,20 @@ def _school_holidays(folder: Path, name: str, document: Document) -> SchoolFile:
 
 
 def _impossible_times(network: Network) -> list[Problem]:
-    push = network.push
+    push, problems = network.push, []
+    document = network.local_document if network.local.push.given() else network.document
     settle = max(push.settle_connectivity, push.settle_other)
     needed = settle + push.login_gap + LOGIN_TIME
-    if push.confirm_within > needed:
-        return []
-    document = network.local_document if network.local.push.given() else network.document
-    what = f"confirm_within is {push.confirm_within:g}s, but a push needs more than {needed:g}s to be confirmed"
-    parts = f"{settle:g}s to settle, {push.login_gap:g}s between two logins"
-    hint = f"that is {parts} and {LOGIN_TIME:g}s to log in; make confirm_within longer"
-    return [document.problem("wrong-type", ("push",), what, hint)]
+    if push.confirm_within <= needed:
+        what = f"confirm_within is {push.confirm_within:g}s, but a push needs more than {needed:g}s to be confirmed"
+        parts = f"{settle:g}s to settle, {push.login_gap:g}s between two logins"
+        hint = f"that is {parts} and {LOGIN_TIME:g}s to log in; make confirm_within longer"
+        problems.append(document.problem("wrong-type", ("push",), what, hint))
+    if 0 < push.reboot_after <= push.login_gap + LOGIN_TIME:
+        what = f"reboot_after is {push.reboot_after:g}s: nobody can log in as soon as that"
+        hint = f"make it longer than {push.login_gap + LOGIN_TIME:g}s, or never"
+        problems.append(document.problem("wrong-type", ("push",), what, hint))
+    return problems
 
 
 def _unknown_profiles(network: Network) -> list[Problem]:

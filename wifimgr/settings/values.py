@@ -35,6 +35,10 @@ def seconds(value: Any) -> float:
     return float(match[1]) * _SECONDS[match[2]]
 
 
+def _seconds_or_never(value: Any) -> float:
+    return 0.0 if value == "never" else _some_time(seconds(value))
+
+
 def _some_time(value: float) -> float:
     if value < 1:
         raise fault("is too short", "write 1s or more")
@@ -128,6 +132,8 @@ Text = Annotated[str, AfterValidator(one_line)]
 Word = Annotated[str, AfterValidator(_word)]
 Port = Annotated[int, AfterValidator(_port)]
 Duration = Annotated[float, PlainValidator(seconds, json_schema_input_type=str)]
+DurationOrNever = Annotated[float, PlainValidator(_seconds_or_never, json_schema_input_type=str)]
+"""``never`` is 0."""
 Interval = Annotated[Duration, AfterValidator(_some_time)]
 TimeZone = Annotated[str, AfterValidator(_time_zone)]
 Country = Annotated[str, _matching("[A-Z]{2}", "is not a country", "write two capital letters, like DE")]

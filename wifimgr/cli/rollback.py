@@ -1,0 +1,88 @@
+"""Ways back: ``rollback`` to the files that a router kept, ``forget`` to a router without wifimgr."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from wifimgr.cli import common, plans
+from wifimgr.errors import ConfigError, visible
+from wifimgr.model import Manage
+
+if TYPE_CHECKING:
+    from wifimgr.inventory import Inventory
+    from wifimgr.model import Router
+    from wifimgr.ssh import KnownHosts
+
+Names = Annotated[list[str] | None, typer.Argument(metavar="[ROUTER]...", help="Routers by name.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this file."""
+    common.command(app, "rollback")(rollback)
+    common.command(app, "forget")(forget)
+
+
+def _chosen(
+    run: common.Run, names: Sequence[str] | None, selectors: Sequence[str]
+) -> tuple[Inventory, KnownHosts, list[Router]]:
+    """The routers that were named or selected; none by itself."""
+    from wifimgr.inventory import load, select
+    from wifimgr.settings import make_state_dir
+    from wifimgr.ssh import KnownHosts
+
+    wanted = [*(f"name={name}" for name in names or ()), *selectors]
+    if not wanted:
+        raise ConfigError("nothing-selected", "no router is named", hint="name one, or use -s")
+    folder = run.folder()
+    inventory = load(folder)
+    common.log_to(make_state_dir(folder))
+    return inventory, KnownHosts(folder / "inventory/known_hosts"), select(inventory, wanted)
+
+
+def rollback(
+    run: common.Run,
+    names: Names = None,
+    select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
+    form: common.Output = None,
+    yes: plans.Yes = False,
+    why: plans.Why = "",
+) -> None:
+    """Bring back the files from before the last confirmed change, as a change that goes back unless it is confirmed."""
+    from wifimgr.push.plan import plan_of
+    from wifimgr.push.rollback import Rollback
+
+    plans.need_somebody(yes, "say --yes")
+    inventory, known_hosts, routers = _chosen(run, names, select)
+    run.detail(f"reading {plans.counted(len(routers))}")
+    made = plan_of(Rollback(), inventory, known_hosts, routers)
+    plans.carry_out(run, made, inventory, known_hosts, why=why, yes=yes, form=form)
+
+
+def forget(
+    run: common.Run,
+    names: Names = None,
+    select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
+    form: common.Output = None,
+    yes: plans.Yes = False,
+    why: plans.Why = "",
+) -> None:
+    """Remove everything that is wifimgr's own from routers; their configuration stays as it is."""
+    from wifimgr.push.leave import Leaver
+
+    plans.need_somebody(yes, "say --yes")
+    inventory, known_hosts, routers = _chosen(run, names, select)
+    ours = [router for router in routers if router.manage is Manage.PUSH]
+    for router in ours:
+        run.say(f"{router.name} at {inventory.sites[router.site].name}: guard and snapshot would be removed.")
+    if ours:
+        run.say("The configuration stays as it is, and there would be nothing to go back to.")
+        plans.ask(run, f"Forget {plans.counted(len(ours))}?", yes=yes)
+    with plans.opened_store(inventory) as store:
+        outcomes = Leaver(inventory, known_hosts, store, visible(why), plans.teller(run)).leave_all(routers)
+    for outcome in outcomes:
+        run.say(plans.outcome_line(outcome))
+    plans.recap(run, outcomes, form, told=True)
+    raise typer.Exit(plans.code(outcomes))

@@ -1,0 +1,89 @@
+"""Back to the snapshot: an ordinary push of the files that a router kept from before its last confirmed change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+
+from wifimgr.errors import ConfigError, RouterError
+from wifimgr.model import Change, Router, Touched
+from wifimgr.platforms import platform_of
+from wifimgr.push import script
+from wifimgr.push.plan import files_of
+from wifimgr.settings import SecretRef
+from wifimgr.ssh import Connection, Deadline
+
+NO_SNAPSHOT: Mapping[str, tuple[str, str]] = {
+    "never": ("wifimgr has confirmed no change on it", "there is nothing to go back to"),
+    "secret": (
+        "its last change replaced a secret, so no copy of the old files was kept",
+        "write what you want into a playbook and apply it",
+    ),
+    "release": (
+        "its snapshot belongs to another firmware, or an older wifimgr made it",
+        "write what you want into a playbook and apply it",
+    ),
+    "damaged": ("its snapshot is not what it was", "write what you want into a playbook and apply it"),
+    "pending": ("a change is still open on it; it is confirmed or goes back by itself", "wait two minutes"),
+    "format": ("it holds state of a newer wifimgr", "use that wifimgr"),
+}
+"""What a router says when it has no snapshot to give, why that is so, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollback:
+    """The files of the last snapshot shall be there again."""
+
+    title = "Rollback: back to the files from before the last confirmed change"
+    what = "rollback"
+
+    def command(self, router: str) -> str:
+        """Asked again, it says whether there is anything left to do."""
+        return f"wifimgr rollback {router}"
+
+    def change(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
+        """What differs from the snapshot. Raises RouterError ``no-snapshot``."""
+        platform = platform_of(router)
+        then = _snapshot(router.name, connection, deadline)
+        now = files_of(router, then.files, connection, deadline)
+        secrets = _secrets(router)
+        restored = [
+            platform.restore(path, now.files[path], after, (now.modes.get(path, ""), then.modes.get(path, "")), secrets)
+            for path, after in sorted(then.files.items())
+        ]
+        changed = tuple(each for each in restored if each.before != each.after or each.diff)
+        return Change(
+            router=router.name,
+            paths=changed,
+            touched=tuple(Touched(f"/{each.path}", _text(each.before), _text(each.after)) for each in restored),
+            connectivity=platform.touches_connectivity(changed),
+            radar=platform.radar_seconds(changed),
+        )
+
+
+def _snapshot(router: str, connection: Connection, deadline: Deadline) -> script.Shown:
+    call = script.snapshot()
+    answer = script.Answer(router, call, connection.run(call.text, deadline))
+    try:
+        shown = script.read_show(answer)
+    except script.Nothing as nothing:
+        what, hint = NO_SNAPSHOT.get(nothing.why, (f"it gives no snapshot ({nothing.why})", "look at it by hand"))
+        raise RouterError("no-snapshot", what, where=router, hint=hint) from None
+    if not all(script.safe_path(path) for path in shown.files):
+        raise answer.bad("its snapshot holds a path that no push could have made")
+    return shown
+
+
+def _secrets(router: Router) -> set[str]:
+    """The secrets among its variables, as far as they are known here."""
+    found = set()
+    for value in router.vars.values():
+        if isinstance(value, SecretRef):
+            with suppress(ConfigError):
+                found.add(value.resolve().reveal())
+    return found
+
+
+def _text(raw: bytes | None) -> str | None:
+    return None if raw is None else raw.decode("utf-8", "surrogateescape")
