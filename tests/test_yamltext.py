@@ -269,6 +269,11 @@ EXAMPLES: dict[str, tuple[str, Callable[[YamlText], object], str]] = {
         lambda text: text.remove(("vars", "b")),
         "vars: {a: 1,  # A\n  c: 3}\n",
     ),
+    "the first key goes from braces that share lines": (
+        "vars: {a: 1,  # A\n  b: 2}\n",
+        lambda text: text.remove(("vars", "a")),
+        "vars: {  # A\n  b: 2}\n",
+    ),
     "the first block in empty braces": (
         "routers: {}  # none yet\n",
         lambda text: text.set(("routers", "gw"), {"role": "gateway", "addresses": ["192.0.2.1"]}),
@@ -339,6 +344,12 @@ EXAMPLES: dict[str, tuple[str, Callable[[YamlText], object], str]] = {
         "a: &x {b: 1}\nc: *x\n",
         lambda text: text.set(("d",), 1),
         "a: &x {b: 1}\nc: *x\nd: 1\n",
+    ),
+    "a value of another type": ("a: 1\n", lambda text: text.set(("a",), True), "a: true\n"),
+    "an entry with empty lines": (
+        "a:\n    x: 1\n",
+        lambda text: text.paste(("a", "b"), "# b\nb: |\n  one\n\n  two"),
+        "a:\n    x: 1\n    # b\n    b: |\n      one\n\n      two\n",
     ),
     "the same value again": ("a: 'b'  # c\n", lambda text: text.set(("a",), "b"), "a: 'b'  # c\n"),
 }

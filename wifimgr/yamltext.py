@@ -162,9 +162,9 @@ class YamlText:
     def paste(self, key: KeyPath, block: str) -> None:
         """Add a text from :meth:`cut` as an entry. Raises ConfigError ``already-there``."""
         self._refuse_twice(key)
-        new = read(Path(self._shown), self._shown, block).data
-        assert list(new) == [key[-1]], "the text is not that entry"
         written = _BREAK.split(_LAST_BREAK.sub("", block))
+        new = read(Path(self._shown), self._shown, "\n".join([*written, ""])).data
+        assert list(new) == [key[-1]], "the text is not that entry"
 
         def lines(indent: int) -> list[str]:
             return [" " * indent + line if line else "" for line in written]

@@ -381,6 +381,7 @@ def test_a_file_that_is_there_is_not_made_anew(folder: Path) -> None:
         ("vars.ssid=", ("vars", "ssid"), ""),
         ("vars.ssid=line\nbreak: 1", ("vars", "ssid"), "line\nbreak: 1"),
         ("vars.limit=12", ("vars", "limit"), 12),
+        ("vars.limit=12\nx: 1", ("vars", "limit"), "12\nx: 1"),
         ("vars.limit=0.5", ("vars", "limit"), 0.5),
         ("vars.limit=012", ("vars", "limit"), "012"),
         ("vars.guests=true", ("vars", "guests"), True),
@@ -598,9 +599,7 @@ def test_move_takes_the_entry_as_it_is_written_and_tells_what_differs_there(fold
 
 
 def test_a_router_keeps_its_operator_when_it_moves(tmp_path: Path) -> None:
-    theirs = (
-        "name: Platz\nkind: square\noperator: community\nrouters:\n  node: {sources: [map], role: switch}\n"
-    )
+    theirs = "name: Platz\nkind: square\noperator: community\nrouters:\n  node: {sources: [map], role: switch}\n"
     folder = write(tmp_path, eins=SITE, platz=theirs)
     edits = Edits(folder)
     changes = edit.move(edits, "node", "eins")
@@ -639,10 +638,10 @@ def test_move_to_a_site_that_is_not_there_or_is_its_own(folder: Path) -> None:
 
 def test_move_shows_no_secret(folder: Path) -> None:
     edits = Edits(folder)
-    edits.file(site_file("platz")).set(("vars", "key"), {"env": "WIFIMGR_SOMETHING"})
+    edits.file(site_file("platz")).set(("vars", "upstream"), {"env": "WIFIMGR_SOMETHING"})
     edits.write()
     changes = edit.move(edits, "platz-1", "eins")
-    assert "platz-1: vars.key: *** -> None (built in)" in told(changes)
+    assert "platz-1: vars.upstream: *** -> None (built in)" in told(changes)
     assert "WIFIMGR_SOMETHING" not in str(changes)
 
 
@@ -713,5 +712,8 @@ def test_retire_names_who_is_reached_through_a_router(folder: Path) -> None:
     with pytest.raises(Refused, match=r"eins-gw is the way to eins-ap, platz-1; .*\[still-needed\]"):
         edit.retire(edits, [routers["eins-gw"], routers["platz-2"]])
     assert edits.texts == {}
+    set_values(edits, [routers["platz-2"]], {}, [("behind",)])  # logged in to through platz-1 all the same
+    with pytest.raises(Refused, match=r"platz-1 is the way to platz-2; "):
+        edit.retire(edits, [edits.check().routers["platz-1"]])
     edit.retire(edits, list(routers.values()))
     assert {router.lifecycle for router in edits.check().routers.values()} == {"retired"}

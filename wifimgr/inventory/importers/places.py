@@ -121,7 +121,7 @@ class _Placing:
         )
         self._near: Near[str] = Near()
         for site in in_use:
-            if site.position:
+            if site.position and not site.public:  # being near is a guess, and a guess never puts a router onto a page
                 self._near.add(site.position, site.slug)
         self._seeds: Near[Point] = Near()
         self._slugs = Unique(inventory.sites)
