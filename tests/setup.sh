@@ -4,7 +4,7 @@
 set -eu
 
 if [ $# -eq 0 ]; then
-    set -- dropbear-bin busybox-static dash util-linux git snmpd snmp prometheus chromium fonts-dejavu-core
+    set -- dropbear-bin busybox-static dash util-linux git snmpd snmp prometheus openssh-client chromium fonts-dejavu-core
 fi
 
 command -v apt-get >/dev/null 2>&1 && command -v dpkg-query >/dev/null 2>&1 || exit 0

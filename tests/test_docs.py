@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import re
 import shlex
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 from typer.main import get_command
 
 from tests import networks
-from wifimgr.cli import app
+from wifimgr.cli import app, main
 from wifimgr.cli.output import Form
 from wifimgr.errors import ERRORS
 from wifimgr.inventory import load as load_inventory
@@ -99,7 +100,7 @@ COMMAND_SECTIONS = {
 
 def options(command: Any) -> list[list[str]]:
     """The options of a command: every spelling of each."""
-    return [option.opts for option in command.params if option.param_type_name == "option"]
+    return [[*option.opts, *option.secondary_opts] for option in command.params if option.param_type_name == "option"]
 
 
 def test_every_command_has_a_section_and_every_section_a_command() -> None:
@@ -435,32 +436,36 @@ def test_every_dependency_is_explained() -> None:
 # ---------------------------------------------------------------- README
 
 
-def yaml_blocks(start: str) -> list[str]:
-    return [block for block in fenced(TOP / "README.md", "yaml") if block.startswith(start)]
+def readme_line(start: str) -> list[str]:
+    """The one command of README.md that begins like this, as words."""
+    [line] = [line for line in console_lines(TOP / "README.md") if line.startswith(start)]
+    return shlex.split(line)
 
 
-def test_files_of_the_readme_make_a_network(tmp_path: Path) -> None:
-    """The two files that a newcomer copies: with the playbooks of wifimgr they are enough for the first push."""
-    for block in yaml_blocks("# inventory/"):
-        path = tmp_path / block.splitlines()[0].removeprefix("# ")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(block, encoding="utf-8")
-    inventory = load_inventory(tmp_path)
-    for name in ("identity", "guest-wifi"):
-        wanted = playbook.load(TOP, name)
-        assert [wanted.where.matches(inventory, each) for each in inventory.routers.values()] == [True]
-        assert wanted.wishes(inventory.routers["our-house-ap"]).edits
+def test_first_folder_of_the_readme_is_ready_for_the_first_push(tmp_path: Path) -> None:
+    """What ``init`` makes without an answer, with an address: enough for the playbook that the README pushes."""
+    _, name = readme_line("init ")
+    folder = tmp_path / name
+    run("init", str(folder))
+    inventory = load_inventory(folder)
+    wanted = playbook.load(folder, "identity")
+    [router] = inventory.routers.values()
+    assert wanted.where.matches(inventory, router)
+    assert wanted.wishes(router).edits
 
 
 def test_router_of_the_readme_fits_into_the_example(tmp_path: Path) -> None:
-    [block] = yaml_blocks("  jz-meiderich")
-    site = text_of(TOP / "inventory/sites/jz-meiderich.yaml")
-    (tmp_path / "inventory").mkdir()
-    for path in (TOP / "inventory").rglob("*.yaml"):
-        copy = tmp_path / path.relative_to(TOP)
-        copy.parent.mkdir(exist_ok=True)
-        copy.write_text(site + block if path.stem == "jz-meiderich" else text_of(path), encoding="utf-8")
+    for name in ("inventory", "playbooks"):
+        shutil.copytree(TOP / name, tmp_path / name, ignore=shutil.ignore_patterns(".wifimgr"))
+    run("--network", str(tmp_path), *readme_line("router add"))
     inventory = load_inventory(tmp_path)
     counts = f"{len(inventory.sites)} sites, {len(inventory.routers)} routers, "
     assert inventory.routers["jz-meiderich-ap-hof"].behind == "jz-meiderich-ap-eg"
     assert f"{counts}{len(list(TOP.glob('playbooks/*.yaml')))} playbooks: no errors" in text_of(TOP / "README.md")
+
+
+def run(*words: str) -> None:
+    """Run a command of the program; it has to end well."""
+    with pytest.raises(SystemExit) as ended:
+        main(words)
+    assert ended.value.code == 0

@@ -112,6 +112,12 @@ def test_every_router_has_a_model_and_a_room(network: Inventory) -> None:
     assert [router.name for router in network.routers.values() if not (router.model and router.room)] == []
 
 
+def test_one_router_is_logged_in_to_through_another(network: Inventory) -> None:
+    assert [(router.name, router.jump) for router in network.routers.values() if router.jump] == [
+        ("jz-walsum-ap-eg", "jz-walsum-gw")
+    ]
+
+
 # --- whose routers they are ---
 
 

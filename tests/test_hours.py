@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -10,8 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from opening_hours import OpeningHours
 
+from tests.networks import NETWORK, SITE, write
 from wifimgr.errors import visible
 from wifimgr.hours import Calendar, Hours, HoursError, region_hint
+from wifimgr.inventory import load
 
 ZONE = ZoneInfo("Europe/Berlin")
 HERBST, WEIHNACHTEN = (date(2026, 10, 17), date(2026, 10, 31)), (date(2026, 12, 23), date(2027, 1, 6))
@@ -53,6 +57,24 @@ DAYS_OFF = {
 def test_public_holidays_are_those_of_the_region(name: str, region: str) -> None:
     day, regions = DAYS_OFF[name]
     assert is_open("Mo-Fr 14:00-21:00; PH off", f"{day} 15:00", REGIONS[region]) == (region not in regions)
+
+
+def test_the_region_has_all_its_public_holidays_and_no_other() -> None:
+    """Those of the law of North Rhine-Westphalia (Feiertagsgesetz NW, paragraph 2), and the national one in October."""
+    days = (date(2027, 1, 1) + timedelta(number) for number in range(365))
+    assert [f"{day:%m-%d}" for day in days if not is_open("24/7; PH off", f"{day} 12:00")] == [
+        "01-01",  # Neujahr
+        "03-26",  # Karfreitag
+        "03-29",  # Ostermontag
+        "05-01",  # Tag der Arbeit
+        "05-06",  # Christi Himmelfahrt
+        "05-17",  # Pfingstmontag
+        "05-27",  # Fronleichnam
+        "10-03",  # Tag der Deutschen Einheit
+        "11-01",  # Allerheiligen
+        "12-25",
+        "12-26",
+    ]
 
 
 def test_without_a_region_only_the_holidays_of_the_whole_country_hold() -> None:
@@ -123,6 +145,32 @@ def test_nobody_can_tell_after_the_end_of_the_school_file() -> None:
     assert is_open(text, "2027-08-01 00:00") is None
     assert is_open(text, "2031-08-02 15:00") is None
     assert is_open("Mo-Fr 14:00-21:00; PH off", "2027-08-02 15:00") is True
+
+
+def test_school_holidays_come_from_the_file_until_it_has_run_out(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        "holidays: {region: DE-NW, school: school-holidays.yaml}\n" + NETWORK,
+        eins=f'opening_hours: "Mo-Fr 14:00-21:00; SH Mo-Fr 11:00-19:00; PH off"\n{SITE}',
+    )
+    file = tmp_path / "inventory/school-holidays.yaml"
+    file.write_text("until: 2026-12-22\nholidays:\n  Herbst 2026: 2026-10-17..2026-10-31\n", encoding="utf-8")
+    inventory = load(tmp_path)
+    text, calendar = inventory.sites["eins"].opening_hours, inventory.network.calendar
+    assert is_open(text, "2026-10-19 12:00", calendar) is True
+    assert is_open(text, "2026-10-19 20:00", calendar) is False
+    assert is_open(text, "2026-10-16 20:00", calendar) is True, "the last day of school"
+    assert is_open(text, "2026-12-22 20:00", calendar) is True
+    assert is_open(text, "2026-12-23 12:00", calendar) is None, "nobody wrote on"
+    assert is_open(text, "2027-05-18 12:00", calendar) is None
+
+
+@pytest.mark.parametrize(
+    ("text", "needed"),
+    [("SH off", True), ("Mo-Fr 10:00-12:00; SH,PH off", True), ("PH off", False), ('Mo 10:00-12:00 "SH"', False)],
+)
+def test_hours_know_whether_they_need_school_holidays(text: str, needed: bool) -> None:
+    assert Hours.parse(text, NW).need_school is needed
 
 
 def test_a_change_into_the_unknown_is_none() -> None:
@@ -358,6 +406,8 @@ def test_holidays_that_nobody_named_are_refused() -> None:
 
 def test_regions_that_are_known() -> None:
     assert [region_hint(name) for name in ("DE-NW", "DE", "AT-9")] == ["", "", ""]
+    lands = "BW BY BE BB HB HH HE MV NI NW RP SL SN ST SH TH"
+    assert [land for land in re.findall("[A-Z]+", lands) if region_hint(f"DE-{land}")] == []
     assert "DE-NW" in region_hint("DE-NRW")
     assert region_hint("Nordrhein-Westfalen").startswith("known here: ")
 

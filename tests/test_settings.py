@@ -5,8 +5,11 @@ from __future__ import annotations
 import copy
 import json
 import pickle
+import shlex
 import stat
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -14,7 +17,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.networks import NETWORK, write
+from tests.networks import NETWORK, SITE, write
 from wifimgr.errors import ConfigError
 from wifimgr.hours import Calendar
 from wifimgr.inventory import load
@@ -29,8 +32,10 @@ from wifimgr.settings import (
     load_network,
     looks_secret,
     make_state_dir,
+    read_network,
     seconds,
 )
+from wifimgr.settings import secret as secret_module
 from wifimgr.settings.files import LocalFile, NetworkFile
 
 # --- secrets ---
@@ -114,6 +119,164 @@ def test_a_missing_secret_says_where_it_was_named(tmp_path: Path, monkeypatch: p
     assert caught.value.lines() == [f"inventory/network.yaml:7: {text} [missing-secret]"]
 
 
+# --- secrets that a command prints ---
+
+
+def program(folder: Path, body: str) -> str:
+    """A program in the network folder that notes each of its runs; what it is called."""
+    path = folder / "ask"
+    path.write_text(f"#!/bin/sh\necho run >> runs\n{body}\n", encoding="utf-8")
+    path.chmod(0o755)
+    return str(path)
+
+
+def runs(folder: Path) -> int:
+    return len((folder / "runs").read_text().splitlines()) if (folder / "runs").exists() else 0
+
+
+def printed(folder: Path, body: str, arguments: str = "") -> SecretRef:
+    """A reference to what a program prints that may be started."""
+    name = program(folder, body)
+    return SecretRef("command", f"{name} {arguments}", folder, "inventory/network.yaml:7", frozenset([name]))
+
+
+def why_not(reference: SecretRef) -> str:
+    with pytest.raises(ConfigError) as caught:
+        reference.resolve()
+    [line] = caught.value.lines()
+    return line.replace(reference.name, "COMMAND")
+
+
+@pytest.mark.parametrize(
+    ("output", "secret"), [("psk", "psk"), (r"psk\n", "psk"), (r"a\nb\n\n", "a\nb\n"), ("ä ", "ä ")]
+)
+def test_a_secret_that_a_command_prints(tmp_path: Path, output: str, secret: str) -> None:
+    assert printed(tmp_path, f"printf '{output}'").resolve() == Secret(secret)
+
+
+def test_a_command_is_started_in_the_network_folder(tmp_path: Path) -> None:
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/psk").write_text("hunter2\n")
+    assert printed(tmp_path, 'cat "$1"', "store/psk").resolve() == Secret("hunter2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ("show 'a  b' \"c'd\"", ["show", "a  b", "c'd"]),
+        ("$(touch gone) `touch gone` $HOME ~ *", ["$(touch", "gone)", "`touch", "gone`", "$HOME", "~", "*"]),
+        ("x; touch gone && tee gone > gone &", ["x;", "touch", "gone", "&&", "tee", "gone", ">", "gone", "&"]),
+        ("'; touch gone #'", ["; touch gone #"]),
+    ],
+)
+def test_no_shell_reads_a_command(tmp_path: Path, arguments: str, words: list[str]) -> None:
+    reference = printed(tmp_path, "for word; do printf '%s\\n' \"$word\"; done", arguments)
+    assert reference.resolve().reveal().splitlines() == words
+    assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize("line", ["{0}", "{0} show psk", "ask", "./ask", "sh {0}", "env {0}", "'{0} x'"])
+def test_only_the_programs_that_this_machine_names_are_started(tmp_path: Path, line: str) -> None:
+    name = program(tmp_path, "echo hunter2")
+    line = line.format(name)
+    allowed = frozenset([f"{name}2", "as"])
+    with pytest.raises(ConfigError) as caught:
+        SecretRef("command", line, tmp_path, "inventory/network.yaml:7", allowed).resolve()
+    first = shlex.split(line)[0]
+    assert caught.value.lines() == [
+        f"inventory/network.yaml:7: this machine does not let files start {first}; if you trust these files, "
+        f"add {first} to secret_commands in .wifimgr/local.yaml of this machine [missing-secret]"
+    ]
+    assert runs(tmp_path) == 0
+
+
+FAILING = {
+    "it fails": ("echo hunter2; echo oh no >&2; exit 3", "cannot be had: it ended with 3"),
+    "it is killed": ("echo hunter2; kill -9 $$", "cannot be had: it ended with -9"),
+    "it prints nothing": ("true", "is empty"),
+    "it prints a line break": ("echo", "is empty"),
+    "it prints no text": (r"printf 'hunter2\377'", "is not UTF-8 text"),
+}
+
+
+@pytest.mark.parametrize("case", FAILING)
+def test_a_command_that_prints_no_secret(tmp_path: Path, capfd: pytest.CaptureFixture[str], case: str) -> None:
+    body, why = FAILING[case]
+    assert why_not(printed(tmp_path, body)) == (
+        f"inventory/network.yaml:7: what 'COMMAND' prints {why}; run it yourself to see what is wrong [missing-secret]"
+    )
+    assert capfd.readouterr() == ("", "oh no\n" if case == "it fails" else "")
+
+
+@pytest.mark.parametrize(("mode", "why"), [(None, "no such file or directory"), (0o644, "permission denied")])
+def test_a_command_that_cannot_be_started(tmp_path: Path, mode: int | None, why: str) -> None:
+    reference = printed(tmp_path, "echo hunter2")
+    (tmp_path / "ask").chmod(mode) if mode else (tmp_path / "ask").unlink()
+    assert f"prints cannot be had: {why};" in why_not(reference)
+
+
+def test_a_command_that_takes_too_long_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(secret_module, "SECONDS_TO_ASK", 0.5)
+    assert "prints cannot be had: it took more than 0.5 s;" in why_not(printed(tmp_path, "sleep 4; echo hunter2"))
+
+
+def test_a_command_is_asked_once_whoever_needs_it(tmp_path: Path) -> None:
+    """Also by many threads at once: nobody types a passphrase twice."""
+    references = [replace(printed(tmp_path, "echo hunter2"), where=f"x:{line}") for line in range(8)]
+    with ThreadPoolExecutor(len(references)) as pool:
+        found = list(pool.map(SecretRef.resolve, references))
+    assert found == [Secret("hunter2")] * 8
+    assert runs(tmp_path) == 1
+
+
+def test_a_command_that_failed_is_asked_again(tmp_path: Path) -> None:
+    """A program that runs on gets its secret as soon as the store is open."""
+    reference = printed(tmp_path, "[ -e open ] && echo hunter2")
+    assert "it ended with 1" in why_not(reference)
+    (tmp_path / "open").touch()
+    assert reference.resolve() == Secret("hunter2")
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_this_machine_says_what_references_may_start(tmp_path: Path, allowed: bool) -> None:
+    name = program(tmp_path, 'echo "$1"')
+    network = NETWORK.replace("{env: ROUTER_PASSWORD}", f'{{command: "{name} ssh"}}')
+    site = SITE.replace("role: gateway", f'role: gateway\n    ssh: high\n    vars: {{psk: {{command: "{name} wifi"}}}}')
+    inventory = load(write(tmp_path, network, local=f"secret_commands: [{name}]\n" if allowed else "", eins=site))
+    router = inventory.routers["eins-gw"]
+    references = {"ssh": inventory.network.ssh_profile(router).password, "wifi": router.vars["psk"]}
+    for secret, reference in references.items():
+        assert reference is not None
+        if allowed:
+            assert reference.resolve() == Secret(secret)
+        else:
+            assert "this machine does not let files start" in why_not(reference)
+
+
+@pytest.mark.parametrize("written", ["pass show", "$(id)", "", "a;b"])
+def test_what_is_no_program(tmp_path: Path, written: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_network(write(tmp_path, local=f"secret_commands: ['{written}']\n"))
+    assert caught.value.lines() == [
+        ".wifimgr/local.yaml:1: secret_commands[0]: is not a program; "
+        "write its name, like pass, or its path [wrong-type]"
+    ]
+
+
+@pytest.mark.parametrize("written", ["", "   ", "'' x", "pass 'x"])
+def test_what_is_no_command(tmp_path: Path, written: str) -> None:
+    network = NETWORK.replace("{env: ROUTER_PASSWORD}", f'{{command: "{written}"}}')
+    with pytest.raises(ConfigError) as caught:
+        load_network(write(tmp_path, network))
+    assert caught.value.lines() == [
+        "inventory/network.yaml:11: profiles.ssh.high.password: is not a command; "
+        "write {env: NAME}, {file: PATH} or {command: LINE} [wrong-type]"
+    ]
+
+
+# --- names of secrets ---
+
+
 @pytest.mark.parametrize(
     "name", ["password", "wifi_password", "PSK", "snmp_community", "key", "private_key", "wpa_key_1", "api_token"]
 )
@@ -173,7 +336,7 @@ def test_a_folder_that_is_not_there_finds_no_network_above_it(tmp_path: Path) ->
         find_network(folder)
     assert caught.value.lines() == [
         f"no inventory/network.yaml in {folder} or above it; name the folder with --network DIR, "
-        "or run `wifimgr demo` to see an example [no-network]"
+        "make one with `wifimgr init DIR`, or try `wifimgr demo` [no-network]"
     ]
 
 
@@ -207,10 +370,10 @@ def test_all_problems_of_both_files_are_told_in_one_run(tmp_path: Path) -> None:
         """
     with pytest.raises(ConfigError) as caught:
         load_network(write(tmp_path, network, local="endpoints: {a: {ssh: here, telnet: 'x:1'}}\n"))
-    plain = "a secret may not stand here in plain text; write where it is found, {env: NAME} or {file: PATH}, "
-    plain += "and change the secret: this file is shared [plain-secret]"
+    plain = "a secret may not stand here in plain text; write where it is found, {env: NAME}, {file: PATH} or "
+    plain += "{command: LINE}, and change the secret: this file is shared [plain-secret]"
     at = "inventory/network.yaml"
-    reference = "is not a reference to a secret; write {env: NAME} or {file: PATH} [wrong-type]"
+    reference = "is not a reference to a secret; write {env: NAME}, {file: PATH} or {command: LINE} [wrong-type]"
     assert sorted(caught.value.lines()) == sorted(
         [
             f"{at}:1: name: must be text, not a number; put it in quotes [wrong-type]",
@@ -249,6 +412,28 @@ def test_a_profile_that_only_this_machine_knows_is_refused(tmp_path: Path) -> No
 def test_the_file_models_have_a_json_schema() -> None:
     assert "operators" in NetworkFile.model_json_schema()["properties"]
     assert "endpoints" in LocalFile.model_json_schema()["properties"]
+
+
+# --- no false alarms where something is wrong ---
+
+ONE_THING_WRONG = {
+    "a name without a value": NETWORK.replace("name: Stadt", "name: "),
+    "a name of the wrong type": NETWORK.replace("name: Stadt", "name: 5"),
+    "an unknown kind of profile": NETWORK.replace("profiles:", "profiles:\n  snpm: {}"),
+    "a part of a profile": NETWORK.replace(
+        "version: v2c, port: 1161, community: {file: secrets/community}", "version: v3, user: "
+    ),
+    "times of a push": NETWORK + "push: {confirm_within: 60, settle: {connectivity: 85s}}\n",
+    "times of a push, misspelt": NETWORK + "push: {confirmwithin: 90m, settle: {connectivity: 85s}}\n",
+    "profiles": NETWORK.replace("  ssh:", "  shs:"),
+}
+
+
+@pytest.mark.parametrize("case", ONE_THING_WRONG)
+def test_one_thing_that_is_wrong_is_one_problem(tmp_path: Path, case: str) -> None:
+    network, problems = read_network(write(tmp_path, ONE_THING_WRONG[case], local="ssh: {high: {user: x}}\n"))
+    assert len(problems) == 1, problems
+    assert network.name == "Testnetz"
 
 
 # --- push times ---

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+import base64
+import hmac
 import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from tests.networks import write
 from tests.push.net import Net, network
+from wifimgr import ssh
 from wifimgr.errors import ConfigError, Refused, RouterError, WifimgrError
+from wifimgr.inventory import load
 from wifimgr.lab import make_key
 from wifimgr.settings import Endpoint, Secret
-from wifimgr.ssh import Deadline, HostKey, KnownHosts, Target, connect, scan_host_key, target_of
+from wifimgr.ssh import Deadline, HostKey, KeyList, KnownHosts, Target, connect, scan, ssh_names, target_of
 
 ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIKjg2jdu8ySh1HYZzlWQD1JQ0hSzSCSvM8sHaxf6JVVS"
 
@@ -66,7 +76,7 @@ def test_known_hosts_that_cannot_be_read(tmp_path: Path) -> None:
 def test_trust_replaces_the_keys_of_one_router_and_keeps_every_other_line(tmp_path: Path) -> None:
     hosts = known_hosts(tmp_path, "# ours\neins-ap ssh-rsa AAAA\nzwei ssh-rsa AAAA # Keller\n\neins-ap ssh-rsa AAAB\n")
     key = HostKey("ssh-ed25519", ED25519)
-    hosts.trust("eins-ap", key)
+    hosts.trust({"eins-ap": key})
     wanted = f"# ours\nzwei ssh-rsa AAAA # Keller\n\neins-ap ssh-ed25519 {ED25519}\n"
     assert (tmp_path / "known_hosts").read_text() == wanted
     assert hosts.of("eins-ap") == KnownHosts(tmp_path / "known_hosts").of("eins-ap") == (key,)
@@ -74,15 +84,137 @@ def test_trust_replaces_the_keys_of_one_router_and_keeps_every_other_line(tmp_pa
 
 
 def test_trust_makes_the_file_and_says_where_it_cannot(tmp_path: Path) -> None:
-    KnownHosts(tmp_path / "known_hosts").trust("eins-ap", HostKey("ssh-ed25519", ED25519))
+    KnownHosts(tmp_path / "known_hosts").trust({"eins-ap": HostKey("ssh-ed25519", ED25519)})
     assert KnownHosts(tmp_path / "known_hosts").of("eins-ap")
     with pytest.raises(ConfigError) as caught:
-        KnownHosts(tmp_path / "nie/known_hosts").trust("eins-ap", HostKey("ssh-ed25519", ED25519))
+        KnownHosts(tmp_path / "nie/known_hosts").trust({"eins-ap": HostKey("ssh-ed25519", ED25519)})
     assert caught.value.line().startswith(f"{tmp_path}/nie/known_hosts: cannot be written: ")
+
+
+def test_several_routers_are_trusted_at_once(tmp_path: Path) -> None:
+    hosts = known_hosts(tmp_path, "eins-ap ssh-rsa AAAA\nzwei ssh-rsa AAAA # Keller\n")
+    key = HostKey("ssh-ed25519", ED25519)
+    hosts.trust({"drei": key, "eins-ap": key})
+    wanted = f"zwei ssh-rsa AAAA # Keller\ndrei ssh-ed25519 {ED25519}\neins-ap ssh-ed25519 {ED25519}\n"
+    assert (tmp_path / "known_hosts").read_text() == wanted
+    assert hosts.routers_with(key) == ["eins-ap", "drei"]
 
 
 def test_fingerprint_is_what_ssh_keygen_prints() -> None:
     assert HostKey("ssh-ed25519", ED25519).fingerprint == "SHA256:MZS7S+GWawbLgSQGwU8DqZqunr7Xv2asATxjQQlAEew"
+
+
+# --- keys in files of OpenSSH ---
+
+RSA = paramiko.RSAKey.generate(1024).get_base64()
+ECDSA = paramiko.ECDSAKey.generate().get_base64()
+OURS, WEAK, MIDDLE = HostKey("ssh-ed25519", ED25519), HostKey("ssh-rsa", RSA), HostKey("ecdsa-sha2-nistp256", ECDSA)
+
+
+def line(names: str, key: HostKey = OURS) -> str:
+    return f"{names} {key.type} {key.base64}"
+
+
+def hashed(name: str) -> str:
+    salt = b"0123456789abcdefghij"
+    digest = hmac.digest(salt, name.encode(), "sha1")
+    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
+
+
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [
+        ("eins-ap", "eins-ap"),
+        ("192.0.2.2", "[192.0.2.2]:22"),
+        ("[192.0.2.2]:22", "192.0.2.2"),
+        ("[192.0.2.2]:2222", "[192.0.2.2]:2222"),
+        ("router.example.org,192.0.2.2", "192.0.2.2"),
+        ("Router.Example.org", "[router.example.org]:22"),
+        ("2001:DB8:0::1", "2001:db8::1"),
+        ("[2001:db8:0:0::1]:2222", "[2001:DB8::1]:2222"),
+        ("fe80::1%eth0", "fe80::1%eth0"),
+        (hashed("192.0.2.2"), "[192.0.2.2]:22"),
+        (hashed("[192.0.2.2]:2222"), "[192.0.2.2]:2222"),
+        (f"{hashed('192.0.2.9')},{hashed('router.example.org')}", "Router.example.org"),
+        ("!x,*.example.org,192.0.2.2", "192.0.2.2"),
+    ],
+)
+def test_a_key_is_found_under_each_of_its_names(names: str, name: str) -> None:
+    assert KeyList(line(names)).of([name]) == (OURS,)
+
+
+@pytest.mark.parametrize(
+    ("names", "name"),
+    [
+        ("192.0.2.2", "[192.0.2.2]:2222"),
+        ("[192.0.2.2]:2222", "192.0.2.2"),
+        ("192.0.2.2", "192.0.2.22"),
+        ("*", "192.0.2.2"),
+        ("192.0.2.?", "192.0.2.2"),
+        ("!192.0.2.2", "192.0.2.2"),
+        (hashed("192.0.2.2"), "192.0.2.3"),
+        ("|1|x|y", "192.0.2.2"),
+        ("|1|AAAA", "192.0.2.2"),
+    ],
+)
+def test_a_key_is_not_found_under_another_name(names: str, name: str) -> None:
+    assert KeyList(line(names)).of([name]) == ()
+
+
+def test_of_several_keys_the_best_type_stands_first_and_none_twice() -> None:
+    keys = KeyList("\n".join([line("a", WEAK), line("b", MIDDLE), line("a", OURS), line("b", OURS), line("c", WEAK)]))
+    assert keys.of(["a", "b"]) == (OURS, MIDDLE, WEAK)
+
+
+def test_a_revoked_key_is_none_wherever_it_stands() -> None:
+    keys = KeyList("\n".join([line("a"), line("a", WEAK), line("@revoked b")]))
+    assert keys.of(["a"]) == (WEAK,)
+    assert keys.passed_over == {"marked @revoked": [3]}
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("a", "no host key"),
+        ("a ssh-ed25519", "no host key"),
+        ("a ssh-ed25519 not*base64", "no host key"),
+        (f"a ssh-ed25519 {ED25519[:-8]}", "no host key"),
+        (f"a ssh-rsa {ED25519}", "no host key"),
+        (f"a ssh-dss {ED25519}", "key type ssh-dss"),
+        (f"a sk-ssh-ed25519@openssh.com {ED25519}", "key type sk-ssh-ed25519@openssh.com"),
+        (f"@cert-authority a ssh-ed25519 {ED25519}", "marked @cert-authority"),
+        (f"@revoked a ssh-ed25519 {ED25519[:-8]}", "no host key"),
+        (f"|2|x|y|z ssh-ed25519 {ED25519}", "no hashed name"),
+        (f"*.a ssh-ed25519 {ED25519}", "a pattern in place of a name"),
+    ],
+)
+def test_a_line_that_is_not_understood_is_passed_over_and_told(text: str, why: str) -> None:
+    keys = KeyList(f"# first\n\n{text}\n{line('a')}\n")
+    assert keys.passed_over == {why: [3]}
+    assert keys.of(["a"]) == (OURS,)
+
+
+@given(st.text(alphabet=st.sampled_from("|1@*?![]:,= #\ta0Ä\x1b\n"), max_size=80), st.text(max_size=20))
+def test_any_text_is_a_list_of_keys(names: str, data: str) -> None:
+    keys = KeyList(f"{names} ssh-ed25519 {data}\n{names}\n{line(names)}")
+    assert set(keys.of(["a", names])) <= {OURS}
+
+
+def test_names_of_a_router_are_its_own_and_its_addresses_with_their_port(tmp_path: Path) -> None:
+    eins = (
+        "name: Eins\nkind: library\nrouters:\n"
+        "  eins-ap: {addresses: [192.0.2.2, router.example.org], ports: {ssh: 2222}}\n"
+        "  eins-gw: {addresses: ['2001:db8::1'], ssh: high}\n"
+    )
+    inventory = load(write(tmp_path, local="endpoints: {eins-ap: {ssh: '127.0.0.1:4001'}}\n", eins=eins))
+    assert ssh_names(inventory, inventory.routers["eins-ap"]) == {
+        "eins-ap",
+        "[eins-ap]:2222",
+        "[192.0.2.2]:2222",
+        "[router.example.org]:2222",
+        "[127.0.0.1]:4001",
+    }
+    assert ssh_names(inventory, inventory.routers["eins-gw"]) == {"eins-gw", "[eins-gw]:2222", "[2001:db8::1]:2222"}
 
 
 # --- logging in ---
@@ -90,16 +222,22 @@ def test_fingerprint_is_what_ssh_keygen_prints() -> None:
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Net]:
-    with network(tmp_path_factory.mktemp("net"), {"ap": {}, "other": {}, "silent": {}, "off": {}}) as net:
+    routers: dict[str, dict[str, object]] = {
+        "ap": {},
+        "other": {},
+        "silent": {},
+        "off": {},
+        "far": {"addresses": ["192.168.8.2"], "jump": "ap"},
+        "farther": {"addresses": ["fe80::9%br-lan"], "jump": "far"},
+    }
+    with network(tmp_path_factory.mktemp("net"), routers) as net:
         net.router("silent").link.silent = True
         net.router("off").link.powered = False
         yield net
 
 
 def target(net: Net, name: str = "ap", **other: Any) -> Target:
-    made = target_of(net.inventory.network, net.known_hosts, net.inventory.routers[name])
-    values = {field: getattr(made, field) for field in made.__dataclass_fields__}
-    return Target(**values | other)
+    return replace(target_of(net.inventory, net.known_hosts, net.inventory.routers[name]), **other)
 
 
 def error(target: Target, seconds: float = 5.0) -> WifimgrError:
@@ -158,10 +296,10 @@ def test_one_of_several_trusted_keys_is_enough(net: Net) -> None:
 
 def test_host_key_can_be_looked_at_without_logging_in(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wifimgr.lab.sshd._Session.check_auth_publickey", None)
-    key = scan_host_key(target(net, keys=(), key_file=Path("/nowhere")), Deadline(5))
-    assert (key,) == net.known_hosts.of("ap")
+    key = scan(target(net, keys=(), key_file=Path("/nowhere")), Deadline(5))
+    assert (key.key,) == net.known_hosts.of("ap")
     with pytest.raises(RouterError):
-        scan_host_key(target(net, "off"), Deadline(2))
+        scan(target(net, "off"), Deadline(2))
 
 
 def test_refused_login_names_the_user(net: Net, tmp_path: Path) -> None:
@@ -193,6 +331,207 @@ def test_key_file_that_cannot_be_used_is_a_mistake_of_the_settings(text: str | N
     assert found.line().startswith(f"{path}: this SSH key cannot be used: ")
     assert "; name a private key without a passphrase that can be read in profiles.ssh." in found.line()
     assert found.id == "unreadable-file"
+
+
+# --- through another router ---
+
+
+def far(net: Net, **jump: Any) -> Target:
+    """A router that is reached through ``ap``, whose own target differs."""
+    return target(net, "far", through=target(net, "ap", **jump))
+
+
+@pytest.fixture
+def logins(net: Net, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The routers that let somebody in, in that order."""
+    names: list[str] = []
+    for name, router in net.lab.routers.items():
+        monkeypatch.setattr(router.link, "logged_in", lambda name=name: names.append(name))
+    return names
+
+
+@pytest.fixture
+def no_thread_left() -> Iterator[None]:
+    """Everything that a test opens is closed again, here and at the routers."""
+    before = set(threading.enumerate())
+    yield
+    end = time.monotonic() + 20
+    while left := set(threading.enumerate()) - before:
+        assert time.monotonic() < end, left
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize(("name", "way"), [("far", ["ap", "far"]), ("farther", ["ap", "far", "farther"])])
+def test_a_router_is_logged_in_to_through_others(
+    name: str, way: list[str], net: Net, logins: list[str], no_thread_left: None
+) -> None:
+    deadline = Deadline(20)
+    with connect(target(net, name), deadline) as connection:
+        assert connection.run('echo "$WIFIMGR_ROOT"', deadline) == f"{net.router(name).root}\n".encode()
+        assert connection.run("head -c 3000000 /dev/zero", deadline) == b"\0" * 3_000_000
+        assert connection.run(f"cat <<'ENDE'\n{'x' * 300_000}\nENDE\n", deadline) == b"x" * 300_000 + b"\n"
+    assert logins == way
+
+
+def test_where_local_yaml_has_an_endpoint_we_log_in_straight(net: Net) -> None:
+    made = target(net, "farther")
+    assert made.through
+    assert made.through.through == target(net, "ap")
+    assert made.describe() == "farther ([fe80::9%br-lan]:22 through far)"
+    inventory = load(net.folder, {".wifimgr/local.yaml": "endpoints: {farther: {ssh: '127.0.0.1:9'}}\n"})
+    made = target_of(inventory, net.known_hosts, inventory.routers["farther"])
+    assert (made.endpoint, made.through) == (Endpoint("127.0.0.1", 9), None)
+
+
+def test_a_hop_that_was_never_trusted_gets_nothing(net: Net) -> None:
+    with refusing_listener() as (endpoint, seen):
+        found = error(far(net, keys=(), endpoint=endpoint))
+    assert isinstance(found, Refused)
+    assert found.line() == (
+        f"far (192.168.8.2:22 through ap): the way through ap ({endpoint}): its host key was never trusted, so nothing "
+        "was sent; compare the fingerprint and trust it with 'wifimgr router trust ap' [host-key-unknown]"
+    )
+    assert seen == []
+
+
+def test_the_way_is_not_used_for_a_router_that_was_never_trusted(net: Net, logins: list[str]) -> None:
+    found = error(replace(target(net, "far"), keys=()))
+    assert found.id == "host-key-unknown"
+    assert found.hint.endswith("'wifimgr router trust far'")
+    assert logins == []
+
+
+def test_nobody_logs_in_to_a_hop_with_another_host_key(net: Net, logins: list[str], no_thread_left: None) -> None:
+    found = error(far(net, keys=net.known_hosts.of("other")))
+    assert isinstance(found, Refused)
+    assert found.what.startswith(f"the way through ap ({target(net).endpoint}): HOST KEY CHANGED: it shows ")
+    assert found.id == "host-key-changed"
+    assert found.hint.endswith("'wifimgr router trust ap --replace'")
+    assert logins == []
+
+
+def test_a_hop_cannot_pass_for_the_router_behind_it(net: Net, logins: list[str], no_thread_left: None) -> None:
+    """The key of the far end is checked, not that of who brings us there."""
+    found = error(target(net, "far", keys=net.known_hosts.of("ap")))
+    assert (found.id, found.where) == ("host-key-changed", "far (192.168.8.2:22 through ap)")
+    assert found.what.startswith("HOST KEY CHANGED: ")
+    assert logins == ["ap"]
+
+
+@pytest.mark.parametrize(
+    ("jump", "id", "what"),
+    [
+        ({"user": "gast"}, "login-refused", "login as 'gast' was refused ("),
+        ({"endpoint": Endpoint("127.0.0.1", 1)}, "unreachable", "cannot be reached (Connection refused)"),
+        ({"endpoint": Endpoint("nowhere.invalid", 22)}, "unreachable", "cannot be reached ("),
+    ],
+)
+def test_what_goes_wrong_at_a_hop_names_it(
+    jump: dict[str, Any], id: str, what: str, net: Net, no_thread_left: None
+) -> None:
+    hop = target(net, "ap", **jump)
+    found = error(far(net, **jump))
+    assert isinstance(found, RouterError)
+    assert (found.id, found.where) == (id, "far (192.168.8.2:22 through ap)")
+    assert found.what.startswith(f"the way through {hop.describe()}: {what}")
+
+
+def test_a_router_that_the_hop_cannot_connect_to(net: Net, no_thread_left: None) -> None:
+    found = error(target(net, "far", endpoint=Endpoint("192.168.8.99", 22)))
+    assert found.line() == (
+        "far (192.168.8.99:22 through ap): cannot be reached (ap cannot connect to it); check power, cable and address "
+        "[unreachable]"
+    )
+
+
+def test_a_hop_that_does_not_forward(net: Net, monkeypatch: pytest.MonkeyPatch, no_thread_left: None) -> None:
+    monkeypatch.setattr(net.router("ap"), "forwards", False)
+    assert error(target(net, "far")).line() == (
+        "far (192.168.8.2:22 through ap): cannot be reached (ap does not forward connections); allow TCP forwarding "
+        "there: the SSH server of ap, or our key on it, forbids it [unreachable]"
+    )
+
+
+@pytest.mark.parametrize("silent", ["ap", "far"])
+def test_one_deadline_holds_for_the_whole_way(
+    silent: str, net: Net, monkeypatch: pytest.MonkeyPatch, no_thread_left: None
+) -> None:
+    monkeypatch.setattr(net.router(silent).link, "silent", True)
+    found = error(target(net, "far"), 1.0)
+    net.router(silent)._server.drop()
+    assert "cannot be reached (no answer in time)" in found.line()
+    assert ("the way through ap" in found.line()) is (silent == "ap")
+
+
+def test_a_hop_that_never_answers_whether_it_forwards(
+    net: Net, monkeypatch: pytest.MonkeyPatch, no_thread_left: None
+) -> None:
+    free = threading.Event()
+
+    def wait(address: str, port: int) -> None:
+        free.wait(30)
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr(net.router("ap")._server, "_reach", wait)
+    found = error(target(net, "far"), 1.0)
+    free.set()
+    assert "far (192.168.8.2:22 through ap): cannot be reached (no answer in time)" in found.line()
+
+
+def test_a_hop_that_breaks_in_the_middle(net: Net, no_thread_left: None) -> None:
+    with connect(target(net, "far"), Deadline(10)) as connection:
+        timer = threading.Timer(0.3, net.router("ap")._server.drop)
+        timer.start()
+        with pytest.raises(RouterError) as caught:
+            connection.run("sleep 20", Deadline(10))
+        timer.join()
+    net.router("far")._shell.kill_all()
+    assert "far (192.168.8.2:22 through ap): cannot be reached (the connection was lost)" in caught.value.line()
+
+
+def test_a_script_that_does_not_end_is_left_at_the_deadline_behind_a_hop_too(net: Net, no_thread_left: None) -> None:
+    with connect(target(net, "far"), Deadline(10)) as connection, pytest.raises(RouterError) as caught:
+        connection.run("while :; do echo x; sleep 0.1; done", Deadline(1.0))
+    net.router("far")._shell.kill_all()
+    assert "(no answer in time)" in caught.value.line()
+
+
+def test_a_host_key_is_looked_at_through_a_hop_and_only_the_hop_lets_us_in(
+    net: Net, logins: list[str], no_thread_left: None
+) -> None:
+    assert scan(target(net, "far", keys=()), Deadline(10)).key in net.known_hosts.of("far")
+    assert logins == ["ap"]
+    with pytest.raises(Refused) as caught:
+        scan(target(net, "far", through=target(net, "ap", keys=())), Deadline(10))
+    assert caught.value.id == "host-key-unknown"
+    assert logins == ["ap"]
+
+
+def test_few_log_in_to_a_hop_at_the_same_time(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    """dropbear hangs up on the sixth stranger of one address."""
+    most, now, lock = 0, 0, threading.Lock()
+
+    def watched(target: Target, *rest: Any) -> None:
+        nonlocal most, now
+        with lock:
+            now += target.name == "ap"
+            most = max(most, now)
+        time.sleep(0.05)
+        authenticate(target, *rest)
+        with lock:
+            now -= target.name == "ap"
+
+    authenticate = ssh._authenticate
+    monkeypatch.setattr(ssh, "_authenticate", watched)
+
+    def look(_: int) -> bytes:
+        deadline = Deadline(60)
+        with connect(target(net, "far"), deadline) as connection:
+            return connection.run("echo here", deadline)
+
+    with ThreadPoolExecutor(12) as pool:
+        assert list(pool.map(look, range(12))) == [b"here\n"] * 12
+    assert 1 < most <= ssh.LOGINS_AT_ONCE
 
 
 # --- servers that do not behave ---
@@ -275,7 +614,7 @@ def test_server_that_does_not_behave_is_unreachable_within_the_deadline(
             line,
         ), line
         with pytest.raises(RouterError):
-            scan_host_key(target(net, endpoint=endpoint), Deadline(0.5))
+            scan(target(net, endpoint=endpoint), Deadline(0.5))
     assert "Traceback" not in capfd.readouterr().err
 
 

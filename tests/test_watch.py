@@ -186,7 +186,7 @@ def test_only_the_sources_that_are_needed_are_opened_and_all_are_closed(tmp_path
     fakes["snmp"].close = fail_to_close  # type: ignore[method-assign]
 
     async def run() -> None:
-        async with opened(inventory.network, KNOWN_HOSTS, inventory.routers.values()) as sources:
+        async with opened(inventory, KNOWN_HOSTS, inventory.routers.values()) as sources:
             assert list(sources) == ["snmp", "ping"]
 
     asyncio.run(run())

@@ -161,7 +161,7 @@ def test_a_shorter_interval_counts_at_once(folder: Path, store: Store, fakes: Fa
 @pytest.mark.parametrize(
     ("name", "text", "says"),
     [
-        ("inventory/sites/haus.yaml", "name: [", "inventory/sites/haus.yaml:2: "),
+        ("inventory/sites/haus.yaml", "name: [", "inventory/sites/haus.yaml:1: "),
         ("inventory/known_hosts", "ap-0 ssh-ed25519 nonsense!", "inventory/known_hosts:1: is no host key"),
     ],
 )

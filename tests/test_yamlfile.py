@@ -15,7 +15,7 @@ from pydantic import Field, PlainValidator
 from wifimgr import yamlfile
 from wifimgr.errors import ConfigError
 from wifimgr.model import Origin
-from wifimgr.yamlfile import Document, Strict, fault, read, validate
+from wifimgr.yamlfile import Document, Gaps, KeyPath, Strict, fault, read, salvage, scan, validate
 
 
 def document(folder: Path, text: str | bytes) -> Document:
@@ -148,7 +148,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
             'quote text that holds ": "; indent equal keys equally [bad-yaml]'
         ],
     ),
-    "open quote": ("a: 'b\n", ["file.yaml:2: found unexpected end of stream; close the quote [bad-yaml]"]),
+    "open quote": ("a: 'b\n", ["file.yaml:1: found unexpected end of stream; close the quote [bad-yaml]"]),
     "two documents": (
         "a: 1\n---\nb: 2\n",
         ["file.yaml:2: but found another document; keep one document in a file: take out the line --- [bad-yaml]"],
@@ -366,3 +366,103 @@ def test_no_message_holds_the_value(tmp_path_factory: pytest.TempPathFactory, ke
     for line in told(lambda: validate(document(tmp_path_factory.mktemp("value"), text), Outer)):
         assert line.startswith("file.yaml:")
         assert not isinstance(value, str) or value not in line
+
+
+# --- going on where something is wrong ---
+
+
+def salvaged(folder: Path, text: str) -> tuple[Outer, Document, list[str]]:
+    """What is right in a text, its document with gaps, and the lines about what is wrong."""
+    path = folder / "file.yaml"
+    path.write_text(text, encoding="utf-8")
+    document, wrong = scan(path, "file.yaml")
+    file, document, invalid = salvage(document, Outer, {"name": "?"})
+    return file, document, [problem.line() for problem in [*wrong, *invalid]]
+
+
+LEFT_OUT: dict[str, tuple[str, set[KeyPath], str]] = {
+    "nothing": ("name: x\ntags: [a]\n", set(), "name='x' tags=['a']"),
+    "a value": ("name: x\nopen: 1\ntags: [a]\n", {("open",)}, "name='x' tags=['a']"),
+    "a needed value": ("name: 1\ntags: [a]\n", {("name",)}, "name='?' tags=['a']"),
+    "a needed key": ("tags: [a]\n", {("name",)}, "name='?' tags=['a']"),
+    "an unknown key": ("name: x\nzzz: 1\n", {("zzz",)}, "name='x'"),
+    "a misspelt key": ("name: x\nopn: true\n", {("opn",), ("open",)}, "name='x'"),
+    "a misspelt key beside the right one": ("name: x\nopn: 1\nopen: true\n", {("opn",)}, "name='x' open=True"),
+    "a list": ("name: x\ntags: [a, 1]\n", {("tags",)}, "name='x'"),
+    "a key of an entry": ("name: x\ninner: {a: {floor: x}, b: {}}\n", {("inner", "a", "floor")}, "a b"),
+    "no value": ("name: x\nopen:\n", {("open",)}, "name='x'"),
+    "a key that stands twice": ("name: x\nopen: true\nopen: false\n", {("open",)}, "name='x'"),
+    "a tag": ("name: !x y\n", {("name",)}, "name='?'"),
+    "no mapping": ("- x\n", {()}, "name='?'"),
+    "no YAML": ("name: [\n", {()}, "name='?'"),
+}
+
+
+@pytest.mark.parametrize("case", LEFT_OUT)
+def test_what_is_wrong_is_left_out_and_the_rest_is_there(tmp_path: Path, case: str) -> None:
+    text, left_out, rest = LEFT_OUT[case]
+    file, document, lines = salvaged(tmp_path, text)
+    assert document.gaps.left_out == left_out
+    assert bool(lines) == bool(left_out)
+    shown = repr(file)
+    assert [word for word in rest.split() if word not in shown and word not in (file.inner or {})] == []
+    if document.gaps.left_out != {()}:
+        assert lines == refused_or_invalid(tmp_path, text)
+
+
+def refused_or_invalid(folder: Path, text: str) -> list[str]:
+    """What the strict way says: it stops at the first of reading and validating that fails."""
+    return told(lambda: validate(document(folder, text), Outer))
+
+
+def test_reading_and_validating_are_told_in_one_run_and_nothing_twice(tmp_path: Path) -> None:
+    assert salvaged(tmp_path, "name:\nopen: 1\ninner: {a: {floor: }}\nzzz: 1\n")[2] == [
+        "file.yaml:1: name: has no value; write a value or take the key out [wrong-type]",
+        "file.yaml:3: inner.a.floor: has no value; write a value or take the key out [wrong-type]",
+        "file.yaml:2: open: must be true or false, not a number; write true or false, without quotes [wrong-type]",
+        "file.yaml:4: zzz: unknown key; known here: inner, kind, maybe, name, open, share, tags [unknown-key]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("at", "names", "sure"),
+    [
+        ((), ("a",), False),
+        ((), ("b",), True),
+        (("a",), ("x",), False),
+        (("a",), ("y",), True),
+        (("a", "x"), ("any",), False),
+        (("c",), ("any",), False),
+        (("c", "d"), ("any",), False),
+        (("b",), ("any",), True),
+    ],
+)
+def test_gaps_know_what_is_sure(at: KeyPath, names: tuple[str, ...], sure: bool) -> None:
+    """Of ``a`` the key ``x`` was left out, and in ``c`` stands a key that nobody knows."""
+    assert Gaps([("a", "x"), ("c", "zzz")], odd=[("c",)]).sure(at, *names) is sure
+    assert Gaps().sure(at, *names)
+    assert not Gaps([()]).sure(at, *names)
+
+
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("inner: {a: {floor: x}, b: {}}\n", {"a", "b"}),
+        ("name: x\n", set()),
+        ("name: x\ninner: 5\n", None),
+        ("name: x\ninnner: {a: {}}\n", None),
+        ("inner: {a: {}}\ninner: {b: {}}\n", None),
+        ("inner: [\n", None),
+    ],
+)
+def test_names_are_known_as_far_as_nothing_else_can_be_meant(tmp_path: Path, text: str, names: set[str] | None) -> None:
+    found = salvaged(tmp_path, text)[1].names("inner")
+    assert (None if found is None else set(found)) == names
+
+
+@given(st.text(alphabet="nameopitgsr: {}[]\n-x1\"'&*#", max_size=80))
+def test_whatever_stands_in_a_file_something_is_salvaged(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("text")
+    file, _, lines = salvaged(folder, text)
+    assert isinstance(file, Outer)
+    assert bool(lines) == bool(refused_or_invalid(folder, text))

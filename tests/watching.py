@@ -57,7 +57,7 @@ class Fake:
     async def close(self) -> None:
         self.closed += 1
 
-    def open(self, network: object, known_hosts: KnownHosts) -> Fake:
+    def open(self, inventory: object, known_hosts: KnownHosts) -> Fake:
         """Stands in :data:`~wifimgr.sources.SOURCES`."""
         self.opened += 1
         return self

@@ -25,6 +25,12 @@ ERRORS: dict[str, str] = {
     "reserved-name": "a variable has a name that wifimgr sets itself",
     "duplicate-name": "a router name is used twice",
     "duplicate-address": "an address is used twice",
+    "overlapping-prefix": "two places have the same addresses in their ranges",
+    "foreign-address": "an address or a range is not ours, or belongs to another place",
+    "outside-area": "a position lies outside the area of the network",
+    "no-routers": "a site has no routers",
+    "no-contact-hours": "a public site does not say when somebody can be called",
+    "school-holidays-end": "the file of school holidays ends soon, or has ended",
     "loop": "routers stand behind each other in a circle",
     "nothing-selected": "a selector matches no router",
     "bad-selector": "a selector cannot be understood",
@@ -33,6 +39,13 @@ ERRORS: dict[str, str] = {
     "plain-secret": "a secret stands in a file in plain text",
     "bad-uci": "a UCI file of a router cannot be understood",
     "bad-wish": "a playbook wishes something that cannot be expressed on a router",
+    "already-there": "what should be made is there already",
+    "cannot-edit": "a file is written in a way that a command cannot edit",
+    "file-changed": "a file was changed by somebody else while a command edited it",
+    "bad-import": "a file is not of the format it should be imported as",
+    "which-operator": "an import cannot tell whose the routers are",
+    "cannot-fetch": "an address on the web cannot be fetched",
+    "cannot-export": "a value cannot be written in the format it should be exported as",
     "need-terminal": "a question would have to be asked, but there is no terminal",
     "port-in-use": "another program listens already where we shall",
     "cannot-listen": "the system does not let us listen at an address",
@@ -42,9 +55,11 @@ ERRORS: dict[str, str] = {
     "host-key-unknown": "the host key of a router was never trusted",
     "host-key-changed": "the host key of a router differs from the trusted one",
     "leased": "another wifimgr works on the router",
+    "still-needed": "other routers are reached through the router",
     # a router could not be reached or did not take the change (exit 3)
     "unreachable": "a router cannot be reached",
     "login-refused": "a router refuses the login",
+    "no-host-key": "a file has no host key for a router, or no clear one",
     "bad-answer": "a router answers something unexpected",
     "router-refused": "a router refuses the change before anything was touched",
     "no-snapshot": "a router holds nothing to go back to",
@@ -57,20 +72,24 @@ ERRORS: dict[str, str] = {
 }
 """Every error id with its meaning in one line."""
 
-INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-"""Control characters, line breaks, and marks that turn the direction of text."""
+INVISIBLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+"""Control characters, line breaks, marks that turn the direction of text, and halves of characters."""
 _NAMED = {"\t": "\\t", "\n": "\\n", "\r": "\\r"}
 
 MOST_NAMES = 24
 """As many names as a hint may list."""
 
 
+def closest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like a word; empty: none is like it."""
+    return next(iter(difflib.get_close_matches(word.lower(), sorted(known), n=1)), "")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint for a word that is not known: the closest known one, or what is known when none is close."""
     names = sorted(known)
-    close = difflib.get_close_matches(word.lower(), names, n=1)
-    if close:
-        return f"did you mean {close[0]}?"
+    if close := closest(word, names):
+        return f"did you mean {close}?"
     more = f", … ({len(names)} in all)" if len(names) > MOST_NAMES else ""
     return f"known here: {', '.join(names[:MOST_NAMES])}{more}" if names else "none is known here"
 
@@ -110,12 +129,25 @@ class Problem:
     key: str
     what: str
     hint: str
+    severity: str = "error"
+    """``error``, or ``warning``: what is right today and will not stay so."""
 
     def line(self) -> str:
         """``file:line: key: what; hint [id]`` on one line."""
         text = ": ".join(part for part in (self.where, self.key, self.what) if part)
         text = f"{text}; {self.hint}" if self.hint else text
         return f"{visible(' '.join(text.split()))} [{self.id}]"
+
+
+def in_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Problems by file, line and key, each once: the same files always give the same list."""
+
+    def place(problem: Problem) -> tuple[str, int, str, str, str]:
+        file, _, line = problem.where.rpartition(":")
+        file, number = (file, int(line)) if line.isdecimal() else (problem.where, 0)
+        return file, number, problem.key, problem.what, problem.id
+
+    return sorted(dict.fromkeys(problems), key=place)
 
 
 class ConfigError(WifimgrError):

@@ -61,8 +61,10 @@ class Calendar:
 class HoursError(ValueError):
     """Hours that cannot be read: what is wrong, and what to do."""
 
-    def __init__(self, what: str, hint: str) -> None:
+    def __init__(self, what: str, hint: str, unquoted: str = "") -> None:
         self.what, self.hint = visible(what), hint
+        self.unquoted = unquoted or self.what
+        """What is wrong, without free text: somebody's name may stand in it where hours are those of a contact."""
         super().__init__(f"{self.what}; {self.hint}")
 
 
@@ -99,6 +101,11 @@ class Hours:
     def parse(text: str, calendar: Calendar) -> Hours:
         """Read hours, the same ones only once. Raises HoursError, a ValueError of one line."""
         return Hours(text, calendar)
+
+    @property
+    def need_school(self) -> bool:
+        """Whether they depend on school holidays."""
+        return any("SH" in rule for _, rule in self._rules)
 
     def is_open(self, at: datetime) -> bool | None:
         """Whether it is open at a time with a zone; None: nobody can tell."""
@@ -183,7 +190,8 @@ def _read(text: str, calendar: Calendar) -> Rules:
         place = re.search(r"--> 1:([0-9]+)", str(error))
         rest = text[int(place[1]) - 1 :] if place else text
         hint = next(hint for pattern, hint in _SYNTAX_HINTS if re.search(pattern, text))
-        raise HoursError(f"hours cannot be read from '{rest or text}' on", hint) from None
+        what = f"hours cannot be read from '{rest or text}' on"
+        raise HoursError(what, hint, unquoted="hours cannot be read") from None
     text = re.sub('"[^"]*"', '""', text)
     for pattern, what, hint in _TRAPS:
         if re.search(pattern, text):

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from types import MappingProxyType
 from typing import Any
 
@@ -72,6 +73,8 @@ class Site:
     address: str = ""
     position: tuple[float, float] | None = None
     """Latitude and longitude in degrees (WGS 84)."""
+    prefixes: tuple[IPv4Network | IPv6Network, ...] = ()
+    """The address ranges of this place."""
     opening_hours: str = ""
     """OpenStreetMap opening_hours syntax; empty: not known."""
     power: str = "always"
@@ -97,8 +100,8 @@ class Router:
     name: str
     site: str
     """Slug of the site it stands in."""
-    addresses: tuple[str, ...]
-    """IPv4, IPv6 (with zone where link-local) or DNS names; the first one is used."""
+    addresses: tuple[str, ...] = ()
+    """IPv4, IPv6 (with zone where link-local) or DNS names; the first one is used. Empty: we never ask it."""
     platform: str
     role: str
     operator: str
@@ -108,9 +111,13 @@ class Router:
     room: str = ""
     behind: str | None = None
     """The router that is our way to this one, by name."""
+    node_id: str = ""
+    """What the mesh calls it; empty: not known."""
     tags: tuple[str, ...] = ()
     ssh: str = "default"
     """Name of the SSH profile in network.yaml."""
+    jump: str | None = None
+    """The router that we log in through, by name; None: we log in straight."""
     snmp: str = ""
     """Name of the SNMP profile in network.yaml; empty: none."""
     sources: tuple[str, ...] = ()

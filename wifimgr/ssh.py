@@ -5,29 +5,37 @@ Routers are reached with paramiko over a socket of our own (``TCP_NODELAY``: wit
 into the command, where it would stand in the router's process list.
 
 Host keys are pinned in ``inventory/known_hosts``, by router name: an address may change hands, a name may not.
+
+A router can be reached through another one: we log in there, let it open a connection to the next one
+(``direct-tcpip``), and speak SSH over that. Each hop has its own login and its own pinned host key, and sees nothing of
+what is inside.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import logging
+import re
 import socket
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
 import paramiko
 from paramiko.pkey import UnknownKeyType
-from paramiko.ssh_exception import IncompatiblePeer
+from paramiko.ssh_exception import ChannelException, IncompatiblePeer
 
 from wifimgr.errors import ConfigError, Refused, RouterError
+from wifimgr.inventory import Inventory
+from wifimgr.inventory.schema import normalised
 from wifimgr.model import Router
-from wifimgr.settings import Endpoint, Network, Secret
+from wifimgr.settings import Endpoint, Secret
 
 # Dropbear on MIPS signs with Ed25519 many times faster than with RSA.
 KEY_TYPES = ("ssh-ed25519", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521", "ssh-rsa")
@@ -35,6 +43,13 @@ RSA_SIGNATURES = ("rsa-sha2-512", "rsa-sha2-256")
 WINDOW = 65536
 LONGEST_ANSWER = 4 << 20
 """Bytes. All configuration of a router is a hundredth of it."""
+LONGEST_BANNER = 255
+"""Characters (RFC 4253, 4.2)."""
+LOGINS_AT_ONCE = 4
+"""So many logins to one router go on at the same time, as when others are reached through it: dropbear hangs up on the
+sixth stranger of one address."""
+CONNECT_FAILED = 2
+"""Why a server opens no channel: it cannot reach who was asked for. All other reasons are its own (RFC 4254, 5.1)."""
 
 # What goes wrong is raised to us and told in one line; paramiko's thread would print it again, with a traceback.
 logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
@@ -102,18 +117,119 @@ class KnownHosts:
         """The keys trusted for a router; none when it was never trusted."""
         return self._keys.get(name, ())
 
-    def trust(self, name: str, key: HostKey) -> None:
-        """Pins one key for a router, in place of whatever was pinned before, and keeps every other line as it is."""
+    def routers_with(self, key: HostKey) -> list[str]:
+        """The routers that this key is trusted for."""
+        return [name for name, keys in self._keys.items() if key in keys]
+
+    def trust(self, keys: Mapping[str, HostKey]) -> None:
+        """Pins one key for each of these routers, by name, in place of whatever was pinned before.
+
+        Every other line stays as it is. Raises ConfigError ``unreadable-file``.
+        """
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
-        kept = [line for line in lines if line.split("#")[0].split()[:1] != [name]]
-        text = "\n".join([*kept, f"{name} {key.type} {key.base64}"]) + "\n"
+        kept = [line for line in lines if not keys.keys() & set(line.split("#")[0].split()[:1])]
+        text = "\n".join([*kept, *(f"{name} {key.type} {key.base64}" for name, key in keys.items())]) + "\n"
         fresh = self.path.with_suffix(".new")
         try:
             fresh.write_text(text, encoding="utf-8")
             fresh.replace(self.path)
         except OSError as error:
             raise ConfigError("unreadable-file", f"cannot be written: {error}", where=str(self.path)) from None
-        self._keys[name] = (key,)
+        self._keys |= {name: (key,) for name, key in keys.items()}
+
+
+class KeyList:
+    """Host keys as OpenSSH keeps them in a known_hosts file and as ssh-keyscan prints them. Nothing is trusted by it.
+
+    Each line is ``[marker] <names> <type> <base64> [comment]``; names have commas between them or are hashed (sshd(8),
+    SSH_KNOWN_HOSTS FILE FORMAT). A key that is revoked is none, for whomever.
+    """
+
+    def __init__(self, text: str) -> None:
+        self.passed_over: dict[str, list[int]] = {}
+        """Why lines were passed over, at least in part, to their numbers."""
+        self._plain: dict[str, list[HostKey]] = {}
+        self._hashed: list[tuple[bytes, bytes, HostKey]] = []
+        self._revoked: set[HostKey] = set()
+        for number, line in enumerate(text.splitlines(), 1):
+            words = line.split()
+            if words and not words[0].startswith("#"):
+                for why in self._take(words):
+                    self.passed_over.setdefault(why, []).append(number)
+
+    def _take(self, words: list[str]) -> Iterator[str]:
+        """Keeps the key of a line; tells what of it was passed over, and why."""
+        marker = words.pop(0) if words[0].startswith("@") else ""
+        names, kind, data = words[:3] if len(words) > 2 else ("", "", "")
+        if kind and kind not in KEY_TYPES:
+            yield f"key type {kind}"
+            return
+        try:
+            content = base64.b64decode(data, validate=True)
+        except ValueError:
+            content = b""
+        if not _is_key(kind, content):
+            yield "no host key"
+            return
+        key = HostKey(kind, base64.b64encode(content).decode())
+        if marker:
+            yield f"marked {marker}"
+            self._revoked |= {key} if marker == "@revoked" else set()
+            return
+        for name in names.split(","):
+            if name.startswith("|"):
+                try:
+                    _, _, salt, digest = name.split("|")
+                    self._hashed.append((base64.b64decode(salt), base64.b64decode(digest), key))
+                except ValueError:
+                    yield "no hashed name"
+            elif set(name) & set("*?!"):
+                yield "a pattern in place of a name"
+            else:
+                self._plain.setdefault(_spelled(name), []).append(key)
+
+    def of(self, names: Iterable[str]) -> tuple[HostKey, ...]:
+        """The keys under any of these names (see :func:`ssh_names`), the best types first."""
+        wanted = {_spelled(name) for name in names}
+        found = {key for name in wanted for key in self._plain.get(name, ())}
+        found |= {
+            key
+            for salt, digest, key in self._hashed
+            if any(hmac.compare_digest(hmac.digest(salt, name.encode(), "sha1"), digest) for name in wanted)
+        }
+        return tuple(sorted(found - self._revoked, key=lambda key: (KEY_TYPES.index(key.type), key)))
+
+
+def _is_key(kind: str, content: bytes) -> bool:
+    """Whether these bytes are a key of a type and whole: its name, then its numbers, each with its length before it."""
+    parts = []
+    while content:
+        size = 4 + int.from_bytes(content[:4], "big")
+        parts.append(content[4:size])
+        if size > len(content):
+            return False
+        content = content[size:]
+    return len(parts) > 1 and parts[0] == kind.encode()
+
+
+def _spelled(name: str) -> str:
+    """One spelling for each name in a known_hosts file: ``[2001:DB8:0::1]:22`` is ``2001:db8::1``."""
+    bracketed = re.fullmatch(r"\[(.*)\]:([0-9]+)", name)
+    host, port = bracketed.groups() if bracketed else (name, "22")
+    try:
+        host = normalised(host)
+    except ValueError:
+        host = host.lower()
+    return host if port == "22" else f"[{host}]:{port}"
+
+
+def ssh_names(inventory: Inventory, router: Router) -> set[str]:
+    """What a known_hosts file may call the SSH server of a router: its name, and each address with its port."""
+    network = inventory.network
+    port = network.port(router, "ssh")
+    local = network.local.endpoints.get(router.name, {}).get("ssh")
+    endpoints = [Endpoint(address, port) for address in (router.name, *router.addresses)] + ([local] if local else [])
+    return {router.name, *(f"[{endpoint.address}]:{endpoint.port}" for endpoint in endpoints)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,15 +244,22 @@ class Target:
     password: Secret | None = field(default=None, repr=False)
     timeout: float = 10.0
     """Seconds that a login may take."""
+    through: Target | None = None
+    """The router that this one is reached through; None: straight."""
 
     def describe(self) -> str:
         """The router's name and where it is reached, for messages."""
-        return f"{self.name} ({self.endpoint})"
+        return f"{self.name} ({self.endpoint}{f' through {self.through.name}' if self.through else ''})"
 
 
-def target_of(network: Network, known_hosts: KnownHosts, router: Router) -> Target:
-    """How to log in to a router of the network. Raises ConfigError ``missing-secret``."""
+def target_of(inventory: Inventory, known_hosts: KnownHosts, router: Router) -> Target:
+    """How to log in to a router, which itself need not be in the inventory: its way is looked up there.
+
+    An endpoint of local.yaml is reached straight. Raises ConfigError ``missing-secret``.
+    """
+    network = inventory.network
     profile = network.ssh_profile(router)
+    jump = network.jump(router)
     return Target(
         name=router.name,
         endpoint=network.endpoint(router, "ssh"),
@@ -145,6 +268,7 @@ def target_of(network: Network, known_hosts: KnownHosts, router: Router) -> Targ
         key_file=profile.key,
         password=profile.password.resolve() if profile.password else None,
         timeout=profile.timeout,
+        through=target_of(inventory, known_hosts, inventory.routers[jump]) if jump else None,
     )
 
 
@@ -187,10 +311,37 @@ class Connection:
 
 @contextmanager
 def connect(target: Target, deadline: Deadline) -> Iterator[Connection]:
-    """Connects, checks the host key before anything of ours is sent, and logs in.
+    """Connects, checks the host key before anything of ours is sent, and logs in; the same at each hop on the way.
 
     Raises Refused (``host-key-unknown``, ``host-key-changed``), RouterError (``unreachable``, ``login-refused``).
     """
+    with ExitStack() as opened:
+        yield Connection(target, _login(target, deadline, opened))
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What a router shows to anybody who connects."""
+
+    key: HostKey
+    """Ed25519 where it has one."""
+    banner: str
+    """How its SSH server calls itself: ``SSH-2.0-dropbear``. Any text of up to :data:`LONGEST_BANNER` characters."""
+
+
+def scan(target: Target, deadline: Deadline) -> Shown:
+    """Looks at the host key that a router shows now. Nothing of ours is sent to it, only to those on the way.
+
+    Raises like :func:`connect`.
+    """
+    with ExitStack() as opened:
+        way = _through(target, deadline, opened)
+        transport = _speak(target, way, deadline, KEY_TYPES, opened)
+        return Shown(_host_key(target, transport), transport.remote_version[:LONGEST_BANNER])
+
+
+def _login(target: Target, deadline: Deadline, opened: ExitStack) -> paramiko.Transport:
+    """A transport to a router that is the right one and has let us in."""
     if not target.keys:
         raise Refused(
             "host-key-unknown",
@@ -198,36 +349,57 @@ def connect(target: Target, deadline: Deadline) -> Iterator[Connection]:
             where=target.describe(),
             hint=f"compare the fingerprint and trust it with 'wifimgr router trust {target.name}'",
         )
-    login = Deadline(min(target.timeout, deadline.left()))
-    transport = _handshake(target, login, tuple(key.type for key in target.keys))
-    # Some waits of paramiko know no end (for the answer to a request, for room to send): closing ends them all.
-    watchdog = threading.Timer(deadline.left(), transport.close)
-    watchdog.daemon = True
-    watchdog.start()
-    try:
+    way = _through(target, deadline, opened)
+    with _turn(target, deadline):
+        login = Deadline(min(target.timeout, deadline.left()))
+        transport = _speak(target, way, login, tuple(key.type for key in target.keys), opened)
+        # Some waits of paramiko know no end (for the answer to a request, for room to send): closing ends them all.
+        watchdog = threading.Timer(deadline.left(), transport.close)
+        watchdog.daemon = True
+        watchdog.start()
+        opened.callback(watchdog.cancel)
         _check_host_key(target, _host_key(target, transport))
-        _log_in(target, transport, login)
-        yield Connection(target, transport)
-    finally:
-        watchdog.cancel()
-        transport.close()
+        _authenticate(target, transport, login)
+    return transport
 
 
-def scan_host_key(target: Target, deadline: Deadline) -> HostKey:
-    """The host key that a router shows now, Ed25519 where it has one. Nothing of ours is sent."""
-    transport = _handshake(target, deadline, KEY_TYPES)
+_TURNS: dict[Endpoint, threading.BoundedSemaphore] = {}
+
+
+@contextmanager
+def _turn(target: Target, deadline: Deadline) -> Iterator[None]:
+    """One of the logins to a router that may go on at the same time."""
+    turns = _TURNS.setdefault(target.endpoint, threading.BoundedSemaphore(LOGINS_AT_ONCE))
+    if not turns.acquire(timeout=deadline.left()):
+        raise _unreachable(target, TimeoutError())
     try:
-        return _host_key(target, transport)
+        yield
     finally:
-        transport.close()
+        turns.release()
 
 
-def _handshake(target: Target, deadline: Deadline, key_types: tuple[str, ...]) -> paramiko.Transport:
+def _through(target: Target, deadline: Deadline, opened: ExitStack) -> paramiko.Transport | None:
+    """The router that the target is reached through, with us logged in; None: it is reached straight.
+
+    What goes wrong there is told as the trouble of the target, with the name of the hop.
+    """
+    jump = target.through
+    if jump is None:
+        return None
     try:
-        address = (target.endpoint.address, target.endpoint.port)
-        sock = socket.create_connection(address, deadline.left())
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        transport = paramiko.Transport(sock)
+        return _login(jump, deadline, opened)
+    except (Refused, RouterError) as error:
+        what = f"the way through {jump.describe()}: {error.what}"
+        raise type(error)(error.id, what, where=target.describe(), hint=error.hint) from None
+
+
+def _speak(
+    target: Target, way: paramiko.Transport | None, deadline: Deadline, key_types: tuple[str, ...], opened: ExitStack
+) -> paramiko.Transport:
+    """A transport to whoever is at the target's endpoint: nobody knows yet who that is."""
+    try:
+        transport = paramiko.Transport(_line(target, way, deadline))
+        opened.callback(transport.close)
     except (OSError, UnicodeError) as error:  # a name of an impossible form is no OSError
         raise _unreachable(target, error) from None
     try:
@@ -237,16 +409,36 @@ def _handshake(target: Target, deadline: Deadline, key_types: tuple[str, ...]) -
         if deadline.passed():  # it gives up without a word
             raise TimeoutError
     except IncompatiblePeer as error:
-        transport.close()
         what = f"it cannot agree with us on how to speak SSH ({_reason(error)}); trusted: {', '.join(key_types)}"
         hint = f"if its host key is of another type now: 'wifimgr router trust {target.name} --replace'"
         raise RouterError("unreachable", what, where=target.describe(), hint=hint) from None
-    except (
-        Exception
-    ) as error:  # paramiko raises whatever ended its thread: garbage from the other side may be the cause
-        transport.close()
-        raise _unreachable(target, error) from None
+    except Exception as error:  # paramiko raises whatever ended its thread: perhaps garbage from the other side
+        raise _unreachable(target, TimeoutError() if deadline.passed() else error) from None
     return transport
+
+
+class _NotForwarded(ConnectionError):
+    """A router on the way does not open connections for us."""
+
+
+def _line(target: Target, way: paramiko.Transport | None, deadline: Deadline) -> socket.socket | paramiko.Channel:
+    """Something that carries bytes to the target. Raises OSError, UnicodeError."""
+    address = (target.endpoint.address, target.endpoint.port)
+    if way is None or target.through is None:
+        sock = socket.create_connection(address, deadline.left())
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        return sock
+    jump = target.through.name
+    try:
+        return way.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=deadline.left())
+    except ChannelException as error:
+        if error.code == CONNECT_FAILED:
+            raise ConnectionRefusedError(f"{jump} cannot connect to it") from None
+        raise _NotForwarded(f"{jump} does not forward connections") from None
+    except Exception as error:  # as in a handshake
+        if deadline.passed():
+            raise TimeoutError from None
+        raise ConnectionResetError(f"the connection to {jump} was lost: {_reason(error)}") from None
 
 
 def _signatures(key_types: tuple[str, ...]) -> list[str]:
@@ -276,7 +468,7 @@ def _check_host_key(target: Target, shown: HostKey) -> None:
     )
 
 
-def _log_in(target: Target, transport: paramiko.Transport, deadline: Deadline) -> None:
+def _authenticate(target: Target, transport: paramiko.Transport, deadline: Deadline) -> None:
     key = None if target.key_file is None else _private_key(target.key_file)
     if key is None and target.password is None:
         raise _login_refused(target, "no key and no password is set")
@@ -315,6 +507,8 @@ def _login_refused(target: Target, why: str) -> RouterError:
 def _unreachable(target: Target, error: Exception) -> RouterError:
     why = "no answer in time" if isinstance(error, TimeoutError) else _reason(error)
     hint = "check power, cable and address"
+    if isinstance(error, _NotForwarded) and target.through:
+        hint = f"allow TCP forwarding there: the SSH server of {target.through.name}, or our key on it, forbids it"
     return RouterError("unreachable", f"cannot be reached ({why})", where=target.describe(), hint=hint)
 
 

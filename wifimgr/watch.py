@@ -43,14 +43,14 @@ def sources_of(router: Router) -> list[str]:
 
 @asynccontextmanager
 async def opened(
-    network: Network, known_hosts: KnownHosts, routers: Iterable[Router]
+    inventory: Inventory, known_hosts: KnownHosts, routers: Iterable[Router]
 ) -> AsyncIterator[dict[str, Source]]:
     """The sources that these routers need, by name; closed at the end. One that cannot be opened fails when asked."""
     sources: dict[str, Source] = {}
     try:
         for name in {name: None for router in routers for name in sources_of(router)}:
             try:
-                sources[name] = SOURCES[name](network, known_hosts)
+                sources[name] = SOURCES[name](inventory, known_hosts)
             except Exception as error:  # the others can be asked all the same
                 log.exception("the source %s cannot be opened", name)
                 sources[name] = _Unopened(error)
@@ -125,7 +125,7 @@ async def poll_all(
             now = askable(router, sources, leased)
             return await poll_router(router, now, seconds_for(inventory.network, router), partial(say, router.name))
 
-    async with opened(inventory.network, known_hosts, asked) as sources:
+    async with opened(inventory, known_hosts, asked) as sources:
         readings = await asyncio.gather(*map(poll, asked))
     return {router.name: each for router, each in zip(asked, readings, strict=True)}
 

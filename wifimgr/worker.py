@@ -89,7 +89,7 @@ class Worker:
             inventory, routers = self._inventory, watched(self._inventory)
             used = {(router.name, source) for router in routers for source in router.sources}
             await self._safely(self._store.forget, used)
-            async with opened(inventory.network, self._known_hosts, routers) as sources:
+            async with opened(inventory, self._known_hosts, routers) as sources:
                 watcher = Watcher(inventory, sources, due)
                 try:
                     while not stop.is_set() and self._inventory is inventory:

@@ -11,16 +11,17 @@ from __future__ import annotations
 import math
 import re
 import types
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 from pydantic_core import ErrorDetails, PydanticCustomError
 
-from wifimgr.errors import ConfigError, Problem, did_you_mean
+from wifimgr.errors import ConfigError, Problem, closest, did_you_mean
 from wifimgr.model import Origin
 
 try:
@@ -62,12 +63,61 @@ _HINTS = {
 class Strict(BaseModel):
     """What a mapping of a file may hold. No unknown keys, no guessing between text and numbers."""
 
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, use_attribute_docstrings=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _null_is_no_value(cls, data: Any) -> Any:
+        """A key that may be missing has a value where it stands: ``snmp: null`` would not mean what it looks like."""
+        if isinstance(data, dict) and None in data.values():
+            return {key: _NULL if value is None else value for key, value in data.items()}
+        return data
+
+
+class _Null:
+    """Stands for null where no value can be null, so that every type refuses it."""
+
+
+_NULL = _Null()
 
 
 def fault(what: str, hint: str = "", id: str = "wrong-type") -> PydanticCustomError:
     """What a validator of a file model raises: a problem with its own id and hint."""
     return PydanticCustomError(id, "{what}", {"what": what, "hint": hint})
+
+
+class Gaps:
+    """What was left out of a file because it is wrong, so that the rest can still be judged without false alarms."""
+
+    def __init__(self, left_out: Iterable[KeyPath] = (), odd: Iterable[KeyPath] = ()) -> None:
+        self.left_out = frozenset(left_out)
+        """Keys that were left out with all below them, also those that misspelt ones mean; ``()``: the whole file."""
+        self.odd = frozenset(odd)
+        """Mappings with a key that nobody knows: it may be any of their keys, misspelt."""
+        self._parts = frozenset(path[:end] for path in self.left_out for end in range(1, len(path) + 1))
+
+    def concern(self, key: KeyPath) -> bool:
+        """Whether a key was left out, or something below it, or a key that looks like it."""
+        return key in self._parts
+
+    def sure(self, at: KeyPath, *names: str) -> bool:
+        """Whether a mapping surely says no more than it seems to under these names."""
+        if not self.left_out and not self.odd:
+            return True
+        ways = {at[:end] for end in range(len(at) + 1)}
+        return not (ways & self.left_out or ways & self.odd or any((*at, name) in self._parts for name in names))
+
+    def wider(self, paths: Iterable[KeyPath], odd: Iterable[KeyPath]) -> Gaps:
+        """Also without these keys; where one of them is out already, without what it stands in."""
+        found = set(self.left_out)
+        for path in paths:
+            while path and path in self.left_out:
+                path = path[:-1]
+            found.add(path)
+        return Gaps(found, {*self.odd, *odd})
+
+
+NO_GAPS = Gaps()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +127,10 @@ class Document:
     path: Path
     shown: str
     """The file as shown to people: relative to the network folder."""
-    data: Mapping[str, Any]
-    lines: Mapping[KeyPath, int]
+    data: Mapping[str, Any] = field(repr=False)
+    lines: Mapping[KeyPath, int] = field(repr=False)
+    gaps: Gaps = field(default=NO_GAPS, repr=False, compare=False)
+    """What of the data is wrong; nothing, unless it was read by :func:`scan` or :func:`salvage`."""
 
     def line(self, key: KeyPath) -> int:
         """The line of a key, or of the nearest thing around it that is there."""
@@ -94,38 +146,75 @@ class Document:
         """One problem at a key of this file."""
         return Problem(id, str(self.origin(key)), dotted(key), what, hint)
 
+    def names(self, *key: str) -> Collection[str] | None:
+        """The names in a mapping, also of entries that are wrong; None: nobody can tell, as the file is wrong there."""
+        found: Any = self.data
+        for part in key:
+            found = found.get(part) if isinstance(found, dict) else None
+        if isinstance(found, dict) and key not in self.gaps.left_out:
+            return found.keys()
+        return () if self.gaps.sure(key[:-1], key[-1]) else None
+
 
 def dotted(key: KeyPath) -> str:
     """A key path as people write it: ``routers.jz-gw.addresses[0]``."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
 
 
-def read(path: Path, shown: str) -> Document:
-    """Read one file.
+def read(path: Path, shown: str, text: str | None = None) -> Document:
+    """Read one file; with ``text`` as if that stood in it.
 
     Raises ConfigError: ``unreadable-file``, ``bad-yaml``, ``duplicate-key``, ``wrong-type`` for an empty key.
     """
-    text = _text(path, shown)
-    root = _compose(text, shown)
+    return built(compose(read_text(path, shown) if text is None else text, shown), path, shown)
+
+
+def built(root: yaml.Node | None, path: Path, shown: str) -> Document:
+    """The data of a composed file. Raises ConfigError like :func:`read`."""
+    document, problems = _build(root, path, shown)
+    if problems:
+        raise ConfigError.of(problems)
+    return document
+
+
+def scan(path: Path, shown: str, text: str | None = None) -> tuple[Document, list[Problem]]:
+    """One file as far as it can be read, and what is wrong in it: :func:`read` for who goes on all the same."""
+    try:
+        return _build(compose(read_text(path, shown) if text is None else text, shown), path, shown)
+    except ConfigError as error:
+        return Document(path, shown, {}, {}, Gaps([()])), list(error.problems)
+
+
+def _build(root: yaml.Node | None, path: Path, shown: str) -> tuple[Document, list[Problem]]:
     builder = _Builder(shown)
     data = {} if root is None or _empty(root) else builder.value(root, ())
-    if not isinstance(data, dict) and not builder.problems:
-        builder.problem(root, (), "wrong-type", "must be a mapping", "write key: value")
-    if builder.problems:
-        raise ConfigError.of(builder.problems)
-    return Document(path, shown, data, builder.lines)
+    if not isinstance(data, dict):
+        if not builder.problems:
+            builder.problem(root, (), "wrong-type", "must be a mapping", "write key: value")
+        data = {}
+    return Document(path, shown, data, builder.lines, Gaps(builder.left_out, builder.odd)), builder.problems
 
 
 def _empty(node: yaml.Node) -> bool:
     return bool(node.tag == TAG + "null" and not node.value)
 
 
-def _text(path: Path, shown: str) -> str:
+def read_text(path: Path, shown: str) -> str:
+    """The text of a file. Raises ConfigError: ``unreadable-file``, ``bad-yaml`` when it is not UTF-8."""
+    return decoded(read_bytes(path, shown), shown)
+
+
+def read_bytes(path: Path, shown: str) -> bytes:
+    """What stands in a file. Raises ConfigError ``unreadable-file``."""
     try:
-        raw = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise ConfigError("unreadable-file", f"cannot be read: {reason}", where=shown) from None
+
+
+def decoded(raw: bytes, shown: str) -> str:
+    """Bytes of a file as text, without a mark at the beginning. Raises ConfigError ``bad-yaml``."""
     try:
         return raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -133,14 +222,15 @@ def _text(path: Path, shown: str) -> str:
         raise ConfigError("bad-yaml", "is not UTF-8", where=f"{shown}:{line}", hint="save it as UTF-8") from None
 
 
-def _compose(text: str, shown: str) -> yaml.Node | None:
+def compose(text: str, shown: str) -> yaml.Node | None:
+    """The nodes of a text, with where each begins and ends; None: it holds nothing. Raises ConfigError ``bad-yaml``."""
     try:
         if len(text) > SURELY_SHALLOW:
             _refuse_deep(text, shown)
         return _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark
-        line = mark.line + 1 if mark else 1
+        line = min(mark.line + 1, len(text.splitlines()) or 1) if mark else 1  # the end is behind the last line
         what = error.problem or "is not YAML"
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
@@ -199,11 +289,14 @@ class _Builder:
         self.shown = shown
         self.lines: dict[KeyPath, int] = {}
         self.problems: list[Problem] = []
+        self.left_out: list[KeyPath] = []
+        self.odd: list[KeyPath] = []
         self._count = 0
 
     def problem(self, node: Any, key: KeyPath, id: str, what: str, hint: str = "") -> None:
         where = f"{self.shown}:{node.start_mark.line + 1}"
         self.problems.append(Problem(id, where, dotted(key), what, hint))
+        self.left_out.append(_mapped(key))
 
     def value(self, node: yaml.Node, key: KeyPath) -> Any:
         self._count += 1
@@ -241,6 +334,7 @@ class _Builder:
                 continue
             here = (*key, name)
             if name == "<<":
+                self.odd.append(_mapped(key))
                 self.problem(name_node, here, "bad-yaml", "merge keys are not allowed", "write the values out")
             elif name in data:
                 hint = f"the first one is in line {self.lines[here]}; keep one"
@@ -261,6 +355,55 @@ def validate(document: Document, model: type[Model]) -> Model:
     raise ConfigError.of(sorted(problems, key=lambda problem: int(problem.where.rpartition(":")[2])))
 
 
+def salvage(
+    document: Document, model: type[Model], stand_ins: Mapping[str, Any]
+) -> tuple[Model, Document, list[Problem]]:
+    """What is right in a document as an instance of a file model, the document with its gaps, and what is wrong.
+
+    What is wrong is left out until the rest is right: first the key itself, then what it stands in; of a list always
+    the whole. ``stand_ins`` are there for the keys that every file needs. Only what the first look finds is told: all
+    later ones follow from it.
+    """
+    gaps, problems = document.gaps, None
+    while True:
+        data = {**stand_ins, **_without(document.data, gaps)} if gaps.left_out else document.data
+        try:
+            return model.model_validate(data), replace(document, gaps=gaps), problems or []
+        except ValidationError as error:
+            details = error.errors(include_url=False)
+        if problems is None:
+            problems = [_problem(document, model, detail) for detail in details if not gaps.concern(_key(detail))]
+        unknown = [_key(detail) for detail in details if detail["type"] == "extra_forbidden"]
+        meant = [key for each in unknown if (key := _meant(model, each)) not in document.lines]
+        gaps = gaps.wider(map(_mapped, [*map(_key, details), *meant]), (_mapped(key[:-1]) for key in unknown))
+
+
+def _without(data: Mapping[str, Any], gaps: Gaps, at: KeyPath = ()) -> dict[str, Any]:
+    """Data without what was left out."""
+    if at in gaps.left_out:
+        return {}
+    return {
+        name: _without(value, gaps, (*at, name)) if isinstance(value, dict) else value
+        for name, value in data.items()
+        if (*at, name) not in gaps.left_out
+    }
+
+
+def _meant(model: type[BaseModel], key: KeyPath) -> KeyPath:
+    """The known key that an unknown one is most like; the same one where it is like none."""
+    return (*key[:-1], closest(str(key[-1]), _keys(model, key[:-1])) or key[-1])
+
+
+def _mapped(key: KeyPath) -> KeyPath:
+    """A key, or of something in a list the key of the list."""
+    return tuple(takewhile(lambda part: isinstance(part, str), key))
+
+
+def _key(detail: ErrorDetails) -> KeyPath:
+    """Where an error of pydantic is; for the name of an entry, the entry."""
+    return detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
+
+
 _KINDS: dict[type, str] = {
     bool: "true or false",
     int: "a number",
@@ -269,6 +412,7 @@ _KINDS: dict[type, str] = {
     list: "a list",
     dict: "a mapping",
     types.NoneType: "null",
+    _Null: "null",
 }
 _WANTED = {
     "string_type": ("text", "put it in quotes"),
@@ -287,7 +431,7 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
     A value may be a secret in the wrong place: it is shown only where one of a few words had to stand.
     """
     kind, context = detail["type"], detail.get("ctx", {})
-    key = detail["loc"][:-1] if detail["loc"][-1:] == ("[key]",) else detail["loc"]
+    key = _key(detail)
     if kind == "extra_forbidden":
         return document.problem("unknown-key", key, "unknown key", did_you_mean(str(key[-1]), _keys(model, key[:-1])))
     if kind == "missing":

@@ -1,4 +1,4 @@
-"""The commands plan, apply, journal list and router trust against simulated routers, run as the program runs them."""
+"""The commands plan, apply and journal list against simulated routers, run as the program runs them."""
 
 from __future__ import annotations
 
@@ -328,42 +328,3 @@ def test_a_store_that_cannot_be_written_stops_before_any_router(lab: Lab, folder
     assert {key: value for key, value in lab.routers["haus-ap"].inodes().items() if "/etc" in key} == {
         key: value for key, value in before.items() if "/etc" in key
     }
-
-
-# ---------------------------------------------------------------- host keys
-
-
-def test_an_unknown_host_key_is_refused_and_trusted_by_command(lab: Lab, folder: Path, capsys: Out) -> None:
-    known = folder / "inventory/known_hosts"
-    lines = known.read_text()
-    known.unlink()
-    assert run(["plan", "radio", "-s", "haus-ap"]) == 4
-    assert "trust it with 'wifimgr router trust haus-ap'" in capsys.readouterr().out
-    assert run(["router", "trust", "haus-ap"]) == 2  # nobody is there to compare the fingerprint
-    assert run(["router", "trust", "haus-ap", "--yes"]) == 0
-    assert "SHA256:" in capsys.readouterr().err
-    assert known.read_text() in lines
-    assert run(["plan", "radio", "-s", "haus-ap"]) == 0
-
-
-def test_a_changed_host_key_is_refused_loudly(lab: Lab, folder: Path, capsys: Out) -> None:
-    lab.routers["haus-ap"].change_host_key(make_key()[0])
-    assert run(["apply", "radio", "--yes", "-s", "haus-ap"]) == 4
-    assert "HOST KEY CHANGED" in capsys.readouterr().err
-    assert run(["router", "trust", "haus-ap", "--yes"]) == 4
-    assert "say --replace [host-key-changed]" in capsys.readouterr().err
-    others = [line for line in (folder / "inventory/known_hosts").read_text().splitlines() if "haus-ap " not in line]
-    assert run(["router", "trust", "haus-ap", "--yes", "--replace"]) == 0
-    assert set(others) < set((folder / "inventory/known_hosts").read_text().splitlines())
-    assert run(["plan", "radio", "-s", "haus-ap"]) == 0
-
-
-def test_trust_tells_what_is_trusted_already(lab: Lab, capsys: Out) -> None:
-    assert run(["router", "trust", "haus-gw", "--yes"]) == 0
-    assert "is trusted already" in capsys.readouterr().err
-
-
-def test_trust_of_a_router_that_is_off(lab: Lab, capsys: Out) -> None:
-    lab.routers["haus-gw"].link.powered = False
-    assert run(["router", "trust", "haus-gw", "--yes"]) == 3
-    assert "[unreachable]" in capsys.readouterr().err

@@ -1,8 +1,9 @@
-"""The commands check, site list, router list and router show, run as the program runs them."""
+"""The commands site list, router list and router show, run as the program runs them."""
 
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,8 @@ from hypothesis import strategies as st
 
 from tests.networks import SITE, write
 from wifimgr.cli import run
+from wifimgr.cli.inventory import ROUTER_KEYS
+from wifimgr.model import Router
 
 Out = pytest.CaptureFixture[str]
 
@@ -18,7 +21,7 @@ OTHER = """\
 name: Platz
 kind: square
 public: true
-contact: [{name: Frau Geheim, phone: "0203 12345"}]
+contact: [{name: Frau Geheim, phone: "0203 12345"}, {name: Pforte, hours: 24/7, public: true}]
 private: {key_holder: Nachbarin}
 routers:
   platz-1:
@@ -36,53 +39,6 @@ def network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write(tmp_path, eins=SITE, platz=OTHER)
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-# --- check ---
-
-
-@pytest.mark.usefixtures("network")
-def test_check_counts_what_is_right(capsys: Out) -> None:
-    assert run(["check"]) == 0
-    assert capsys.readouterr() == ("2 sites, 3 routers, 0 playbooks: no errors\n", "")
-
-
-def test_check_tells_every_problem_of_sites_and_playbooks(network: Path, capsys: Out) -> None:
-    (network / "playbooks").mkdir()
-    (network / "playbooks/broken.yaml").write_text("name: [\n")
-    (network / "inventory/sites/eins.yaml").write_text(SITE.replace("library", "libary"))
-    assert run(["check"]) == 2
-    out, err = capsys.readouterr()
-    assert out == ""
-    assert err.splitlines() == [
-        "error: inventory/sites/eins.yaml:2: kind: 'libary' is not known; did you mean library? [unknown-name]",
-        "error: playbooks/broken.yaml:2: did not find expected node content [bad-yaml]",
-    ]
-
-
-def test_check_tells_problems_as_data(network: Path, capsys: Out) -> None:
-    (network / "inventory/sites/eins.yaml").write_text(SITE.replace("library", "libary"))
-    assert run(["check", "-o", "json"]) == 2
-    out, err = capsys.readouterr()
-    assert err == ""
-    assert json.loads(out) == {
-        "schema_version": 1,
-        "problems": [
-            {
-                "id": "unknown-name",
-                "where": "inventory/sites/eins.yaml:2",
-                "key": "kind",
-                "what": "'libary' is not known",
-                "hint": "did you mean library?",
-            }
-        ],
-    }
-
-
-@pytest.mark.usefixtures("network")
-def test_check_has_an_empty_list_when_all_is_right(capsys: Out) -> None:
-    assert run(["check", "-o", "json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"schema_version": 1, "problems": []}
 
 
 # --- lists ---
@@ -121,6 +77,10 @@ def test_a_selector_that_matches_nothing_is_an_error(capsys: Out) -> None:
 
 
 # --- router show ---
+
+
+def test_router_show_knows_every_key_of_a_router() -> None:
+    assert set(ROUTER_KEYS) == {field.name for field in fields(Router)} - {"vars", "origins"}
 
 
 @pytest.mark.usefixtures("network")
@@ -187,7 +147,7 @@ def test_without_a_network_there_is_a_hint(tmp_path: Path, monkeypatch: pytest.M
     assert run(["check"]) == 2
     assert capsys.readouterr().err == (
         f"error: no inventory/network.yaml in {tmp_path} or above it; name the folder with --network DIR, "
-        "or run `wifimgr demo` to see an example [no-network]\n"
+        "make one with `wifimgr init DIR`, or try `wifimgr demo` [no-network]\n"
     )
 
 

@@ -67,7 +67,7 @@ def test_somebody_has_to_name_a_router_and_say_yes(command: str, lab: Lab, capsy
 def test_no_is_no(command: str, lab: Lab, capsys: Out, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run(["apply", "banner", "-s", "haus-ap", "--yes"]) == 0
     before = lab.routers["haus-ap"].inodes()
-    monkeypatch.setattr("wifimgr.cli.plans.need_somebody", lambda yes, hint: None)
+    monkeypatch.setattr("wifimgr.cli.common.need_somebody", lambda yes, hint: None)
     monkeypatch.setattr("typer.confirm", lambda question, err: False)
     assert run([command, "haus-ap"]) == 1
     assert "nothing was changed" in capsys.readouterr().err

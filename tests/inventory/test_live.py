@@ -138,7 +138,7 @@ def test_while_a_file_is_wrong_the_last_good_inventory_stays(folder: Path, name:
 
 def test_all_problems_are_told_a_line_each(folder: Path) -> None:
     live = LiveInventory(folder)
-    put(folder / SITE_FILE, "name: x\nkind: castle\nrouters: {x: {addresses: []}}\n")
+    put(folder / SITE_FILE, "name: x\nkind: castle\nrouters: {x: {addresses: 5}}\n")
     live.refresh()
     assert [line.split(": ")[1] for line in live.error.splitlines()] == ["kind", "routers.x.addresses"]
 

@@ -184,7 +184,7 @@ def test_the_file_model_has_a_json_schema() -> None:
 # --- what is wrong in a site's file ---
 
 PLAIN = (
-    "a secret may not stand here in plain text; write where it is found, {env: NAME} or {file: PATH}, "
+    "a secret may not stand here in plain text; write where it is found, {env: NAME}, {file: PATH} or {command: LINE}, "
     "and change the secret: this file is shared [plain-secret]"
 )
 AT = "inventory/sites/haus.yaml"
@@ -221,10 +221,12 @@ WRONG = {
         [f"{AT}:2: kind: 'libary' is not known; did you mean library? [unknown-name]"],
     ),
     "missing keys": (
-        "name: Haus\nrouters:\n  r1:\n    room: x\n",
+        "routers:\n  r1:\n    room: x\n",
         [
             f"{AT}:1: kind: this key is missing; add it [missing-key]",
-            f"{AT}:3: routers.r1.addresses: this key is missing; add it [missing-key]",
+            f"{AT}:1: name: this key is missing; add it [missing-key]",
+            f"{AT}:2: routers.r1: the router has no addresses; add them, or say lifecycle: planned, "
+            "or sources: [map] for one that is only watched [missing-key]",
         ],
     ),
     "plain secrets": (
@@ -256,7 +258,10 @@ WRONG = {
     ),
     "no address": (
         "name: Haus\nkind: other\nrouters:\n  r1: {addresses: []}\n",
-        [f"{AT}:4: routers.r1.addresses: is an empty list; write at least one address [wrong-type]"],
+        [
+            f"{AT}:4: routers.r1: the router has no addresses; add them, or say lifecycle: planned, "
+            "or sources: [map] for one that is only watched [missing-key]"
+        ],
     ),
     "position": (
         "name: Haus\nkind: other\nposition: [6.77, 151.4]\npower: off\nrouters: {}\n",
@@ -348,7 +353,7 @@ def test_all_files_are_told_in_one_run_by_file_and_line(tmp_path: Path) -> None:
         "inventory/network.yaml:1:",
         "inventory/sites/drei.yaml:1:",
         "inventory/sites/eins.yaml:2:",
-        "inventory/sites/zwei.yaml:2:",
+        "inventory/sites/zwei.yaml:1:",
     ]
 
 

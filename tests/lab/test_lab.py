@@ -19,7 +19,7 @@ from wifimgr.errors import LabError, RouterError
 from wifimgr.inventory import Inventory, load
 from wifimgr.lab import Lab, SimulatedRouter
 from wifimgr.settings import make_state_dir
-from wifimgr.ssh import Deadline, KnownHosts, Target, connect, scan_host_key, target_of
+from wifimgr.ssh import Deadline, KnownHosts, Target, connect, scan, target_of
 
 GLUON = (
     SITE.replace("eins-", "zwei-")
@@ -58,7 +58,7 @@ class House:
     def target(self, name: str) -> Target:
         inventory: Inventory = load(self.folder)
         hosts = KnownHosts(self.folder / "inventory/known_hosts")
-        return target_of(inventory.network, hosts, inventory.routers[name])
+        return target_of(inventory, hosts, inventory.routers[name])
 
     def run(self, script: str, name: str = "eins-ap", seconds: float = 5.0) -> bytes:
         """Logs in and runs something."""
@@ -85,6 +85,31 @@ def house(tmp_path: Path) -> Iterator[House]:
     with house.lab as lab:
         lab.move_in(tmp_path, house.inventory.network.ssh_profiles, TIMES)
         yield house
+
+
+# --- from one router to another ---
+
+
+def test_a_router_opens_connections_to_other_routers_and_to_nobody_else(house: House) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(ConnectionRefusedError):
+        house.ap.reach(*listener.getsockname())
+    with house.ap.reach("192.0.2.1", 22) as line:
+        assert line.getpeername() == ("127.0.0.1", house.lab.routers["eins-gw"].port)
+        assert line.recv(8) == b"SSH-2.0-"
+    house.lab.routers["eins-gw"].link.powered = False
+    with pytest.raises(ConnectionRefusedError):
+        house.ap.reach("192.0.2.1", 22)
+    house.ap.forwards = False
+    with pytest.raises(PermissionError):
+        house.ap.reach("192.0.2.11", 22)
+
+
+def test_the_address_of_a_retired_router_leads_to_who_has_it_now(tmp_path: Path) -> None:
+    old = "  eins-old:\n    addresses: [192.0.2.2]\n    lifecycle: retired\n"
+    inventory = load(write(tmp_path, eins=SITE + old))
+    lab = Lab(make_state_dir(tmp_path) / "lab", inventory.routers.values())
+    with lab, lab.routers["eins-gw"].reach("192.0.2.2", 22) as line:
+        assert line.getpeername()[1] == lab.routers["eins-ap"].port
 
 
 # --- start and end ---
@@ -288,7 +313,7 @@ def test_other_host_key_is_shown_from_now_on(house: House) -> None:
 
     key = make_key()[0]
     house.ap.change_host_key(key)
-    assert scan_host_key(house.target("eins-ap"), Deadline(5)).base64 == key.get_base64()
+    assert scan(house.target("eins-ap"), Deadline(5)).key.base64 == key.get_base64()
 
 
 def test_command_that_cannot_be_run_is_an_error_of_the_lab(house: House) -> None:

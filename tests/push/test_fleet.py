@@ -29,6 +29,15 @@ routers:
   side: {addresses: [192.0.2.4], behind: gw}
   alone: {addresses: [192.0.2.5]}
 """
+YARD = """\
+name: Hof
+kind: square
+jump: yard-gw
+routers:
+  yard-gw: {addresses: [192.0.2.11], behind: gw}
+  yard-ap: {addresses: [192.168.8.2]}
+  yard-mast: {addresses: [192.168.8.3], behind: yard-ap}
+"""
 PLAYBOOK = "name: X\nabout: X.\nwhere: platform=openwrt\nfiles: [{path: /etc/x, content: x}]\n"
 
 
@@ -67,6 +76,14 @@ def test_waves_go_from_the_farthest_to_the_nearest(inventory: Inventory) -> None
     waves = fleet.waves(inventory, map(change, ALL))
     assert [[each.router for each in wave] for wave in waves] == [["leaf"], ["mid", "side"], ["gw", "alone"]]
     assert [fleet.depth(inventory, name) for name in ALL] == [0, 1, 2, 1, 0]
+
+
+def test_who_is_logged_in_through_is_on_the_way_too(tmp_path: Path) -> None:
+    inventory = load(write(tmp_path, haus=SITE, hof=YARD))
+    yard = ["yard-gw", "yard-ap", "yard-mast"]
+    assert [fleet.depth(inventory, name) for name in yard] == [1, 2, 3]
+    inventory = load(tmp_path, {".wifimgr/local.yaml": "endpoints: {yard-ap: {ssh: '127.0.0.1:9'}}\n"})
+    assert [fleet.depth(inventory, name) for name in yard] == [1, 0, 3]
 
 
 def test_router_and_its_way_are_never_changed_at_the_same_time(pusher: Pusher, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -126,7 +126,8 @@ WRONG = {
     "plain secret": (
         "vars: {wifi_password: abc}\nuci: {}\n",
         "playbooks/probe.yaml:4: vars.wifi_password: a secret may not stand here in plain text; write where it is "
-        "found, {env: NAME} or {file: PATH}, and change the secret: this file is shared [plain-secret]",
+        "found, {env: NAME}, {file: PATH} or {command: LINE}, "
+        "and change the secret: this file is shared [plain-secret]",
     ),
     "path without a slash": (
         "files:\n  - {path: etc/banner, content: x}\n",
@@ -195,12 +196,16 @@ def test_playbook_can_be_named_by_a_path(tmp_path: Path) -> None:
 
 def test_load_all_tells_the_problems_of_every_file(tmp_path: Path) -> None:
     load(tmp_path, UCI + "{type: system}\n      set: {a: 1}\n")
-    assert [each.slug for each in playbook.load_all(tmp_path)] == ["probe"]
     (tmp_path / "playbooks/a.yaml").write_text("x: 1\n" + HEAD + "uci: {}\n", encoding="utf-8")
     (tmp_path / "playbooks/b.yaml").write_text(HEAD + "y: 1\n", encoding="utf-8")
-    with pytest.raises(ConfigError) as caught:
-        playbook.load_all(tmp_path)
-    assert [line.split(" ")[0] for line in caught.value.lines()] == ["playbooks/a.yaml:1:", "playbooks/b.yaml:4:"]
+    (tmp_path / "playbooks/c.yml").write_text(HEAD + "uci: {}\n", encoding="utf-8")
+    playbooks, wrong = playbook.load_all(tmp_path)
+    assert [each.slug for each in playbooks] == ["probe"]
+    assert [problem.line().split(": ")[0] for problem in wrong] == [
+        "playbooks/a.yaml:1",
+        "playbooks/b.yaml:4",
+        "playbooks/c.yml",
+    ]
 
 
 # --- wishes for a router ---

@@ -126,10 +126,10 @@ class House:
         return ["nsenter", f"--target={self.pid}", "--mount", "--pid", "--", *command]
 
     @contextmanager
-    def router(self, shell: Shell = "ash", *, flash_kb: int = 8192) -> Iterator[Router]:
+    def router(self, shell: Shell = "ash", *, flash_kb: int = 8192, yard: int | None = None) -> Iterator[Router]:
         """A running router. ``shell`` is what ``/bin/sh`` is: with ``dash``, a command that busybox would bring along
-        and OpenWrt's does not have is missing as on a router."""
-        router = Router(self, next(self._numbers), self._base(shell), flash_kb)
+        and OpenWrt's does not have is missing as on a router. ``yard`` is a process in whose network it stands."""
+        router = Router(self, next(self._numbers), self._base(shell), flash_kb, yard)
         try:
             router.boot()
             yield router
@@ -207,8 +207,9 @@ def wait_for(look: Callable[[], Seen], seconds: float = PATIENCE) -> Seen:
 class Router:
     """One router. ``tree`` is its whole tree but RAM, as seen from outside; it is there also without power."""
 
-    def __init__(self, house: House, number: int, base: str, flash_kb: int) -> None:
+    def __init__(self, house: House, number: int, base: str, flash_kb: int, yard: int | None = None) -> None:
         self.name = f"router-{number}"
+        self._yard = yard
         self.cuts = 0
         """How often the power was cut."""
         self._house, self._folder, self._inside = house, house.root / self.name, f"/mnt/{self.name}"
@@ -234,7 +235,7 @@ class Router:
         command = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", POWER, "power"]
         with (self._folder / "log").open("ab") as log:
             self._power = subprocess.Popen(
-                self._house.inside(*command, f"{self._inside}/root", INIT, str(self.endpoint)),
+                [*self._there(), *self._house.inside(*command, f"{self._inside}/root", INIT, str(self.endpoint))],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -243,10 +244,28 @@ class Router:
         self.init = only_child(only_child(self._power.pid))
         wait_for(self._listens)
 
+    def _there(self) -> list[str]:
+        """What a command line begins with that runs in the network of its yard."""
+        return ["nsenter", f"--net=/proc/{self._yard}/ns/net", "--"] if self._yard else []
+
+    def answer(self, client: socket.socket, *options: str) -> subprocess.Popen[bytes]:
+        """Serves a connection that came from elsewhere, in the network of its yard: it stands with one leg in each."""
+        key = "/etc/dropbear/dropbear_ed25519_host_key"
+        inside = ["nsenter", f"--target={self.init}", "--mount", "--pid", "--root", "--wd", "--"]
+        return subprocess.Popen(
+            [*self._there(), *inside, "/bin/dropbear", "-i", "-s", "-r", key, *options],
+            stdin=client,
+            stdout=client,
+            stderr=subprocess.DEVNULL,
+            env={"PATH": PATH, "HOME": "/root"},
+        )
+
     def _listens(self) -> bool:
         assert self._power
         if self._power.poll() is not None:
             raise RuntimeError(f"{self.name} did not boot: {self.log()}")
+        if self._yard:
+            return f":{self.endpoint.port:04X} 00000000:0000 0A" in Path(f"/proc/{self._yard}/net/tcp").read_text()
         with suppress(OSError), socket.create_connection((self.endpoint.address, self.endpoint.port), 1):
             return True
         return False

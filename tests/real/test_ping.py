@@ -25,7 +25,7 @@ require_real("root")
 
 def ping(folder: Path, address: str, seconds: float = 30.0) -> Reading:
     inventory = load(write(folder, eins=SITE.replace("192.0.2.2", address)))
-    source = Ping(inventory.network, KnownHosts(folder / "known_hosts"))
+    source = Ping(inventory, KnownHosts(folder / "known_hosts"))
     return asyncio.run(read("ping", source, inventory.routers["eins-ap"], seconds, lambda line: None))
 
 
@@ -65,7 +65,7 @@ def test_a_normal_user_pings_where_the_system_allows_it_and_is_told_what_to_set_
         allowed = may_ping()
     write(tmp_path, eins=SITE.replace("192.0.2.2", "127.0.0.1"))
     inventory = load(tmp_path)
-    source = Ping(inventory.network, KnownHosts(tmp_path / "known_hosts"))
+    source = Ping(inventory, KnownHosts(tmp_path / "known_hosts"))
     with without_rights():
         reading = asyncio.run(read("ping", source, inventory.routers["eins-ap"], 30, lambda line: None))
     assert reading.failure is (None if allowed else Failure.SETUP)
@@ -75,7 +75,7 @@ def test_a_normal_user_pings_where_the_system_allows_it_and_is_told_what_to_set_
 def test_many_echoes_at_the_same_time_are_not_mixed_up(tmp_path: Path) -> None:
     """A raw socket sees the echoes of all others: an address that is silent must not live on somebody else's."""
     inventory = load(write(tmp_path, eins=SITE.replace("192.0.2.2", "127.0.0.1").replace("192.0.2.1", "240.0.0.1")))
-    source = Ping(inventory.network, KnownHosts(tmp_path / "known_hosts"))
+    source = Ping(inventory, KnownHosts(tmp_path / "known_hosts"))
     there, silent = inventory.routers["eins-ap"], inventory.routers["eins-gw"]
 
     async def main() -> tuple[list[Reading], list[Reading]]:

@@ -29,7 +29,7 @@ def test_a_router_with_dropbear_tells_everything_and_is_not_changed(router: Rout
     lines: list[str] = []
 
     async def main() -> None:
-        source = Ubus(inventory.network, net.known_hosts)
+        source = Ubus(inventory, net.known_hosts)
         try:
             before = router.inodes()
             for _ in range(2):

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.networks import write
+from tests.networks import SITE, write
 from wifimgr.inventory import load
 from wifimgr.model import Reading
 from wifimgr.sources import SOURCES, read
@@ -43,11 +43,13 @@ async def listening(
         transport.close()
 
 
-async def ask(folder: Path, endpoint: str, seconds: float = 30.0, source: str = "respondd") -> Reading:
-    """Asks the one router of a network, reached at this endpoint."""
-    write(folder, local=f"endpoints: {{eins-ap: {{{source}: '{endpoint}'}}}}\n")
+async def ask(
+    folder: Path, endpoint: str, seconds: float = 30.0, source: str = "respondd", site: str = SITE
+) -> Reading:
+    """Asks the router ``eins-ap`` of a network, reached at this endpoint."""
+    write(folder, local=f"endpoints: {{eins-ap: {{{source}: '{endpoint}'}}}}\n", eins=site)
     inventory = load(folder)
-    made = SOURCES[source](inventory.network, KnownHosts(folder / "known_hosts"))
+    made = SOURCES[source](inventory, KnownHosts(folder / "known_hosts"))
     try:
         return await read(source, made, inventory.routers["eins-ap"], seconds, lambda line: None)
     finally:

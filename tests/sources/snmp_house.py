@@ -60,7 +60,7 @@ class Asker:
         self.routers = [inventory.routers[name] for name in ROUTERS]
         self.said: list[str] = []
         self._runner = asyncio.Runner()
-        self._source = SnmpSource(inventory.network, KnownHosts(folder / "inventory/known_hosts"))
+        self._source = SnmpSource(inventory, KnownHosts(folder / "inventory/known_hosts"))
         self.read(0.001)  # makes pysnmp's engine, which takes its time on a slow machine; there is none left to ask
 
     def read(self, seconds: float = 20.0) -> Reading:

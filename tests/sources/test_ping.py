@@ -79,7 +79,7 @@ def icmp(
     kind = lambda privileged: Fake(list(answers), allowed, privileged)  # noqa: E731
     monkeypatch.setattr(ping, "_SOCKETS", dict.fromkeys(ping._SOCKETS, kind))
     inventory = load(write(folder))
-    source = ping.Ping(inventory.network, KnownHosts(folder / "known_hosts"))
+    source = ping.Ping(inventory, KnownHosts(folder / "known_hosts"))
     return asyncio.run(read("ping", source, inventory.routers["eins-ap"], 5, lambda line: None))
 
 

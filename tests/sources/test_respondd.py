@@ -14,10 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.networks import SITE
 from tests.sources.asking import ask, listening
 from wifimgr.model import Failure, Interface, Internet, Radio
+from wifimgr.settings import Endpoint
 from wifimgr.sources import SourceError
-from wifimgr.sources.respondd import measured, unpack
+from wifimgr.sources.respondd import Node, introduce, measured, unpack
 from wifimgr.sources.told import Told
 
 NODE: dict[str, Any] = {
@@ -252,6 +254,59 @@ def test_asks_for_what_it_uses_and_nothing_else(tmp_path: Path, listen: str, hos
             assert reading.measured
             assert (reading.failure, reading.measured.clients) == (None, 7)
             assert node.asked == [b"GET nodeinfo statistics"]
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("known", "told", "same"),
+    [
+        ("02005e000001", "02005e000001", True),
+        ("02005E000001", "02005e000001", True),
+        ("", "02005e000001", True),
+        ("02005e000001", "", True),
+        ("02005e000001", "02005e00\n\x1b[31m2", False),
+        ("02005e000001", "02005e000002", False),
+    ],
+)
+def test_another_node_at_the_address_is_no_answer_of_this_one(
+    known: str, told: str, same: bool, tmp_path: Path
+) -> None:
+    """A node whose id the inventory does not know may be any."""
+    answer = deepcopy(NODE)
+    answer["nodeinfo"]["node_id"] = answer["statistics"]["node_id"] = told
+    site = SITE + (f'    node_id: "{known}"\n' if known else "")
+
+    async def main() -> None:
+        async with listening(lambda back, data, addr: back.sendto(packed(answer), addr)) as (_, port):
+            reading = await ask(tmp_path, f"127.0.0.1:{port}", site=site)
+            assert (reading.failure is None) is same
+            if not same:
+                assert reading.failure is Failure.ANSWER
+                assert reading.detail.isprintable()
+                assert reading.detail.startswith("another node answers at this address: its node_id is 02005e00")
+                assert reading.detail.endswith(f", the inventory has {known}")
+
+    asyncio.run(main())
+
+
+def test_a_node_introduces_itself_without_its_owner(tmp_path: Path) -> None:
+    async def main() -> None:
+        async with listening(lambda back, data, addr: back.sendto(packed(NODE), addr)) as (node, port):
+            found = await introduce(Endpoint("127.0.0.1", port), 30.0)
+            assert found == Node("02005e000001", "ff-haus-eins", "TP-Link Archer C7 v5", "2.4.1", True)
+            assert node.asked == [b"GET nodeinfo"]
+            assert "someone" not in repr(found)
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("info", [None, 1, {"software": {"firmware": []}}, {"hostname": {"a": 1}, "hardware": "x"}])
+def test_a_node_that_tells_nonsense_introduces_nobody(info: Any) -> None:
+    async def main() -> None:
+        answer = {"nodeinfo": info, "statistics": {}}
+        async with listening(lambda back, data, addr: back.sendto(packed(answer), addr)) as (_, port):
+            assert await introduce(Endpoint("127.0.0.1", port), 30.0) == Node("", "", "", "", False)
 
     asyncio.run(main())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import random
 import socket
@@ -18,9 +19,12 @@ from pysnmp.proto.api import v2c
 from tests.sources import snmp_wire as wire
 from tests.sources.snmp_house import COMMUNITY, Asker, house
 from tests.sources.snmp_wire import BULK, GET, MISSING, NULL, Message, Oid, Var, WireAgent, dotted, number, text
+from wifimgr.inventory import load
 from wifimgr.model import Failure, Interface, Measured, Radio
-from wifimgr.sources.snmp import MOST_REPETITIONS, MOST_ROWS
+from wifimgr.sources import SourceError
+from wifimgr.sources.snmp import MOST_REPETITIONS, MOST_ROWS, Agent, introduce
 
+SYS_NAME = dotted("1.3.6.1.2.1.1.5.0")
 SYS_DESCR, SYS_UPTIME, HOST_UPTIME = map(dotted, ("1.3.6.1.2.1.1.1.0", "1.3.6.1.2.1.1.3.0", "1.3.6.1.2.1.25.1.1.0"))
 LOAD, MEMORY = dotted("1.3.6.1.4.1.2021.10.1.5.1"), dotted("1.3.6.1.4.1.2021.4")
 IF, IFX = dotted("1.3.6.1.2.1.2.2.1"), dotted("1.3.6.1.2.1.31.1.1.1")
@@ -98,6 +102,34 @@ def measured(folder: Path, tree: Tree) -> Measured:
         reading = asker.read()
     assert reading.measured is not None, reading.detail
     return reading.measured
+
+
+# --- who it is ---
+
+
+def introduced(folder: Path, tree: Tree, profile: str = "v2c") -> Agent:
+    """What an agent says about itself."""
+    with WireAgent(answers(tree)) as agent:
+        house(folder, profile, f"127.0.0.1:{agent.port}")
+        inventory = load(folder)
+        return asyncio.run(introduce(inventory.network, inventory.routers["eins-ap"], 20.0))
+
+
+@pytest.mark.parametrize("profile", ["v1", "v2c"])
+def test_an_agent_introduces_itself(tmp_path: Path, profile: str) -> None:
+    tree = stock() | {SYS_NAME: text(b"K\xc3\xbcche \xff" + b"x" * 500)}
+    found = introduced(tmp_path, tree, profile)
+    assert found.description == "Linux OpenWrt 5.15.150 #0 Fri Mar 22 22:09:42 2024 mips"
+    assert (found.name[:8], len(found.name)) == ("Küche \ufffdx", 200)
+
+
+def test_an_agent_that_says_half_of_it_or_nothing(tmp_path: Path) -> None:
+    assert introduced(tmp_path, {SYS_NAME: text(b"ap")}) == Agent("ap", "")
+    assert introduced(tmp_path, {SYS_NAME: text(b"ap"), SYS_DESCR: number(7)}) == Agent("ap", "")
+    with pytest.raises(SourceError) as caught:
+        introduced(tmp_path, {})
+    assert caught.value.failure is Failure.ANSWER
+    assert "does not say who it is" in caught.value.detail
 
 
 # --- what is measured ---

@@ -27,8 +27,8 @@ from wifimgr.model import Failure, Interface, Internet, Radio, Reading
 from wifimgr.settings import make_state_dir
 from wifimgr.sources import read, ubus
 from wifimgr.sources.told import Told
-from wifimgr.sources.ubus import Guests, Ubus, addresses_in, guests_of, measured_of
-from wifimgr.ssh import Connection, Deadline, KnownHosts, _private_key
+from wifimgr.sources.ubus import Board, Guests, Ubus, addresses_in, guests_of, introduce, measured_of
+from wifimgr.ssh import Connection, Deadline, KnownHosts, _private_key, connect, target_of
 
 MAC = re.compile(rb"(?i)(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}")
 
@@ -412,6 +412,7 @@ def test_addresses_in_an_answer_of_nslookup(answer: str, addresses: list[str]) -
 
 # ---------------------------------------------------------------- over SSH, on simulated routers
 
+SHORT_LOGIN = NETWORK.replace("default: {user: root", "default: {timeout: 500ms, user: root")
 INTERNET = "internet: {dns: www.example.org, http: 'http://www.example.org/?a=1&b=%20'}\n"
 SITE = """\
 name: Haus Eins
@@ -507,7 +508,7 @@ class Net:
         known_hosts = known_hosts or KnownHosts(self.folder / "inventory/known_hosts")
 
         async def main() -> Reading:
-            source = Ubus(inventory.network, known_hosts)
+            source = Ubus(inventory, known_hosts)
             try:
                 return await read("ubus", source, inventory.routers[name], seconds, self.said.append)
             finally:
@@ -713,6 +714,50 @@ def until(true: Callable[[], object], seconds: float = 60.0) -> None:
         time.sleep(0.02)
 
 
+# --- who it is ---
+
+
+class Answering:
+    """Stands for a connection to somebody who answers like this, after the mark of the question."""
+
+    def __init__(self, *parts: str) -> None:
+        self.parts = parts
+
+    def run(self, script: str, deadline: Deadline) -> bytes:
+        nonce = re.search(r"NONCE=(\w+)", script)
+        assert nonce
+        return "".join(f"wifimgr:{nonce[1]} {part}\n" for part in self.parts).encode()
+
+
+def introduced(*parts: str) -> Board | None:
+    return introduce(Answering(*parts), Deadline(60))  # type: ignore[arg-type]
+
+
+def test_a_router_introduces_itself(net: Net) -> None:
+    net.ap.root.joinpath("lib/gluon").mkdir(exist_ok=True)
+    inventory = load(net.folder)
+    target = target_of(inventory, KnownHosts(net.folder / "inventory/known_hosts"), inventory.routers["eins-ap"])
+    plain = Board("OpenWrt", "Simulated router", "wifimgr,lab", "OpenWrt 24.10.4", gluon=False)
+    for gluon in (False, True):
+        if gluon:
+            net.ap.root.joinpath("lib/gluon/gluon-version").touch()
+        deadline = Deadline(60)
+        with connect(target, deadline) as connection:
+            assert introduce(connection, deadline) == replace(plain, gluon=gluon)
+    shutil.rmtree(net.ap.root / "lib/gluon")
+
+
+@pytest.mark.parametrize("told", ["", "sh: ubus: not found", "[]", "7", "{"])
+def test_who_has_no_ubus_is_no_openwrt(told: str) -> None:
+    assert introduced(f"board\n{told}") is None
+    assert introduced() is None
+
+
+def test_what_a_router_leaves_out_is_empty() -> None:
+    assert introduced('board\n{"model": 7, "release": []}') == Board("", "", "", "", gluon=False)
+    assert introduced('board\n{"hostname": "x"}', "gluon") == Board("x", "", "", "", gluon=True)
+
+
 # --- why there is no answer ---
 
 
@@ -724,6 +769,22 @@ def test_a_silent_router_is_a_timeout(net: Net) -> None:
 def test_a_silent_way_to_it_is_a_timeout_too(net: Net) -> None:
     net.lab.routers["eins-gw"].link.silent = True
     assert net.ask(1.0).failure is Failure.TIMEOUT
+
+
+def test_a_login_that_takes_too_long_is_a_timeout_whatever_time_is_left(net: Net) -> None:
+    """The SSH profile gives it less time than the poll."""
+    net.ap.link.silent = True
+    inventory = load(net.folder, {"inventory/network.yaml": SHORT_LOGIN})
+
+    async def main() -> Reading:
+        source = Ubus(inventory, KnownHosts(net.folder / "inventory/known_hosts"))
+        try:
+            return await read("ubus", source, inventory.routers["eins-ap"], 60.0, lambda line: None)
+        finally:
+            await source.close()
+
+    reading = asyncio.run(main())
+    assert reading.failure is Failure.TIMEOUT
 
 
 def test_a_router_that_hangs_up_refuses(net: Net) -> None:
@@ -805,7 +866,7 @@ def test_nobody_waits_for_a_thread_that_was_given_up(net: Net) -> None:
     threads = set(threading.enumerate())
 
     async def main() -> None:
-        source = Ubus(inventory.network, KnownHosts(net.folder / "inventory/known_hosts"))
+        source = Ubus(inventory, KnownHosts(net.folder / "inventory/known_hosts"))
         asked = asyncio.create_task(source.ask(inventory.routers["eins-ap"], 1.0, lambda line: None))
         await asyncio.sleep(0.1)
         asked.cancel()
@@ -822,7 +883,7 @@ def test_many_routers_are_asked_at_the_same_time(net: Net) -> None:
     router = inventory.routers["eins-ap"]
 
     async def main() -> list[Reading]:
-        source = Ubus(inventory.network, KnownHosts(net.folder / "inventory/known_hosts"))
+        source = Ubus(inventory, KnownHosts(net.folder / "inventory/known_hosts"))
         try:
             copies = [replace(router, site=str(number)) for number in range(8)]
             return list(await asyncio.gather(*(read("ubus", source, copy, 60, lambda line: None) for copy in copies)))

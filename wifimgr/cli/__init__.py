@@ -15,7 +15,24 @@ from typing import Annotated
 import typer
 
 from wifimgr import __version__
-from wifimgr.cli import change, common, demo, inventory, rollback, serve, site, watch
+from wifimgr.cli import (
+    adopt,
+    change,
+    check,
+    common,
+    demo,
+    edit,
+    exporting,
+    importing,
+    inventory,
+    rollback,
+    schema,
+    serve,
+    site,
+    start,
+    trust,
+    watch,
+)
 from wifimgr.errors import WifimgrError
 
 app = typer.Typer(
@@ -25,7 +42,23 @@ app = typer.Typer(
     pretty_exceptions_enable=False,  # they print source lines, and a secret may stand in one
 )
 
-for group in (demo, inventory, change, rollback, watch, serve, site):
+for group in (
+    demo,
+    start,
+    schema,
+    check,
+    inventory,
+    edit,
+    importing,
+    exporting,
+    change,
+    rollback,
+    watch,
+    trust,
+    adopt,
+    serve,
+    site,
+):
     group.register(app)
 
 

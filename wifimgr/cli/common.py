@@ -5,16 +5,17 @@ from __future__ import annotations
 import inspect
 import logging
 import sys
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from wifimgr.cli.output import Form
-from wifimgr.errors import visible
+from wifimgr.errors import ConfigError, visible
 
 NetworkFolder = Annotated[
     Path | None,
@@ -35,6 +36,7 @@ Output = Annotated[
     Form | None,
     typer.Option("--output", "-o", help="The form of the output; default: table on a terminal, else tsv."),
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,20 @@ def _every_command(
     ctx: typer.Context, network: NetworkFolder = None, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """The parameters that every command has."""
+
+
+def need_somebody(yes: bool, hint: str) -> None:
+    """Raises ConfigError ``need-terminal`` when a question would have to be asked and nobody is there to answer."""
+    if not (yes or (sys.stdin.isatty() and sys.stderr.isatty())):
+        raise ConfigError("need-terminal", "somebody has to say yes, and there is no terminal to ask on", hint=hint)
+
+
+@contextmanager
+def example() -> Iterator[Path]:
+    """The example network: in the wheel it lies in the package, in a checkout beside it."""
+    with as_file(files("wifimgr")) as package:
+        inside = package / "example"
+        yield inside if inside.is_dir() else package.parent
 
 
 def log_to(state: Path) -> None:

@@ -6,7 +6,6 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Annotated
 
@@ -42,7 +41,7 @@ def _network_copy(run: common.Run) -> Iterator[Path]:
     except ConfigError:
         if run.network:
             raise
-        source = _example()
+        source = common.example()
     folder = Path(tempfile.mkdtemp(prefix="wifimgr-demo-"))
     try:
         with source as found:
@@ -51,11 +50,3 @@ def _network_copy(run: common.Run) -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-@contextmanager
-def _example() -> Iterator[Path]:
-    """The example network: in the wheel it lies in the package, in a checkout beside it."""
-    with as_file(files("wifimgr")) as package:
-        inside = package / "example"
-        yield inside if inside.is_dir() else package.parent

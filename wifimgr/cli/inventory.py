@@ -1,4 +1,4 @@
-"""Commands that read the inventory: ``check``, ``site list``, ``router list``, ``router show``."""
+"""Commands that read the inventory: ``site list``, ``router list``, ``router show``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wifimgr.cli import common, output
-from wifimgr.errors import ConfigError, Problem, collecting, did_you_mean
+from wifimgr.errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from wifimgr.inventory import Inventory
@@ -19,35 +19,9 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this file."""
     site = common.noun(app, "site", "Places: youth centres, libraries, squares.")
     router = common.noun(app, "router", "Routers: access points, gateways, mesh nodes.")
-    common.command(app, "check")(check)
     common.command(site, "list")(list_sites)
     common.command(router, "list")(list_routers)
     common.command(router, "show")(show_router)
-
-
-def check(run: common.Run, form: common.Output = None) -> None:
-    """Read all files of the network and tell everything that is wrong in them."""
-    from wifimgr.push.playbook import load_all
-
-    folder = run.folder()
-    problems: list[Problem] = []
-    with collecting(problems):
-        inventory = _load(folder)
-    with collecting(problems):
-        playbooks = load_all(folder)
-    if form:
-        columns = ("id", "where", "key", "what", "hint")
-        rows = [{column: getattr(problem, column) for column in columns} for problem in problems]
-        output.show(rows, "problem", columns, form)
-        raise typer.Exit(ConfigError.exit_code if problems else 0)
-    if problems:
-        raise ConfigError.of(problems)
-    counts = ((inventory.sites, "site"), (inventory.routers, "router"), (playbooks, "playbook"))
-    print(f"{', '.join(_count(len(found), noun) for found, noun in counts)}: no errors")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def _load(folder: Path) -> Inventory:
@@ -98,9 +72,11 @@ ROUTER_KEYS = (
     "lifecycle",
     "model",
     "room",
+    "node_id",
     "behind",
     "tags",
     "ssh",
+    "jump",
     "snmp",
     "sources",
     "interval",

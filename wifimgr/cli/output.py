@@ -48,23 +48,27 @@ def cell(value: object) -> str:
     return visible(f"{value:g}" if isinstance(value, float) else str(value))
 
 
-def show(rows: Sequence[Row], noun: str, columns: Sequence[str], form: Form | None = None) -> None:
-    """Print rows on stdout. JSON and YAML hold every key of a row, table and TSV the given columns.
+def show(
+    rows: Sequence[Row], noun: str, columns: Sequence[str], form: Form | None = None, *, to: TextIO | None = None
+) -> None:
+    """Print rows, on stdout unless told otherwise.
 
-    Without a form it is a table on a terminal, else TSV.
+    JSON and YAML hold every key of a row, table and TSV the given columns. Without a form it is a table on a terminal,
+    else TSV.
     """
-    chosen = form or (Form.TABLE if sys.stdout.isatty() else Form.TSV)
-    _PRINTERS[chosen](rows, noun, columns)
+    file = to or sys.stdout
+    chosen = form or (Form.TABLE if file.isatty() else Form.TSV)
+    _PRINTERS[chosen](rows, noun, columns, file)
 
 
-def _table(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
+def _table(rows: Sequence[Row], noun: str, columns: Sequence[str], file: TextIO) -> None:
     from rich import box
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    console = Console(highlight=False)
+    console = Console(highlight=False, file=file)
     for number, column in enumerate(columns):  # the first one is the name people copy: not broken where there is room
         table.add_column(Text(column), overflow="fold", no_wrap=number == 0 and console.width >= WIDE)
     for row in rows:
@@ -79,10 +83,10 @@ def state_style(value: object) -> str:
     return STATE_STYLES.get(value, "") if isinstance(value, State) else ""
 
 
-def _tsv(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
-    print("\t".join(columns))
+def _tsv(rows: Sequence[Row], noun: str, columns: Sequence[str], file: TextIO) -> None:
+    print("\t".join(columns), file=file)
     for row in rows:
-        print("\t".join(cell(row.get(column)) for column in columns))
+        print("\t".join(cell(row.get(column)) for column in columns), file=file)
 
 
 def _document(rows: Sequence[Row], noun: str) -> dict[str, Any]:
@@ -103,21 +107,21 @@ def _plain(value: object) -> object:
     return str(value)
 
 
-def _json(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
+def _json(rows: Sequence[Row], noun: str, columns: Sequence[str], file: TextIO) -> None:
     text = json.dumps(_document(rows, noun), indent=2, ensure_ascii=False)
-    print(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text))
+    print(_STEERING.sub(lambda match: f"\\u{ord(match[0]):04x}", text), file=file)
 
 
-def _yaml(rows: Sequence[Row], noun: str, columns: Sequence[str]) -> None:
+def _yaml(rows: Sequence[Row], noun: str, columns: Sequence[str], file: TextIO) -> None:
     import yaml
 
     text = yaml.safe_dump(_document(rows, noun), allow_unicode=True, sort_keys=False)
     if _STEERING.search(text):
         text = yaml.safe_dump(_document(rows, noun), sort_keys=False)
-    print(text, end="")
+    print(text, end="", file=file)
 
 
-_PRINTERS: Mapping[Form, Callable[[Sequence[Row], str, Sequence[str]], None]] = {
+_PRINTERS: Mapping[Form, Callable[[Sequence[Row], str, Sequence[str], TextIO], None]] = {
     Form.TABLE: _table,
     Form.TSV: _tsv,
     Form.JSON: _json,

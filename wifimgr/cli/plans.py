@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TextIO
 import typer
 
 from wifimgr.cli import common, output
-from wifimgr.errors import ConfigError, visible
+from wifimgr.errors import visible
 from wifimgr.model import Change, Outcome, Result
 
 if TYPE_CHECKING:
@@ -24,7 +24,6 @@ SOME_FAILED = 3
 REFUSED = 4
 INTERRUPTED = 130
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for the journal.")]
 
 
@@ -224,9 +223,3 @@ def code(outcomes: Iterable[Outcome]) -> int:
     if results & set(_BAD):
         return SOME_FAILED
     return REFUSED if Result.REFUSED in results else 0
-
-
-def need_somebody(yes: bool, hint: str) -> None:
-    """Raises ConfigError ``need-terminal`` when a question would have to be asked and nobody is there to answer."""
-    if not (yes or (sys.stdin.isatty() and sys.stderr.isatty())):
-        raise ConfigError("need-terminal", "somebody has to say yes, and there is no terminal to ask on", hint=hint)

@@ -47,14 +47,14 @@ def rollback(
     names: Names = None,
     select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
     form: common.Output = None,
-    yes: plans.Yes = False,
+    yes: common.Yes = False,
     why: plans.Why = "",
 ) -> None:
     """Bring back the files from before the last confirmed change, as a change that goes back unless it is confirmed."""
     from wifimgr.push.plan import plan_of
     from wifimgr.push.rollback import Rollback
 
-    plans.need_somebody(yes, "say --yes")
+    common.need_somebody(yes, "say --yes")
     inventory, known_hosts, routers = _chosen(run, names, select)
     run.detail(f"reading {plans.counted(len(routers))}")
     made = plan_of(Rollback(), inventory, known_hosts, routers)
@@ -66,13 +66,13 @@ def forget(
     names: Names = None,
     select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
     form: common.Output = None,
-    yes: plans.Yes = False,
+    yes: common.Yes = False,
     why: plans.Why = "",
 ) -> None:
     """Remove everything that is wifimgr's own from routers; their configuration stays as it is."""
     from wifimgr.push.leave import Leaver
 
-    plans.need_somebody(yes, "say --yes")
+    common.need_somebody(yes, "say --yes")
     inventory, known_hosts, routers = _chosen(run, names, select)
     ours = [router for router in routers if router.manage is Manage.PUSH]
     for router in ours:

@@ -42,6 +42,8 @@ class Draft(NamedTuple):
     values: Values
     entry: Located
     """The router itself: its name, and where its entry stands."""
+    document: Document
+    """The file of its site."""
 
 
 def _given(ports: Ports) -> Mapping[str, int]:
@@ -53,6 +55,7 @@ _FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "platform": str,
     "role": str,
     "ssh": str,
+    "jump": str,
     "snmp": str,
     "sources": tuple,
     "interval": float,
@@ -62,6 +65,7 @@ _FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "model": str,
     "room": str,
     "behind": str,
+    "node_id": str,
     "ports": _given,
 }
 """Keys of a level that become fields of a router, and how."""
@@ -76,17 +80,22 @@ def defaults(network: Network) -> Values:
     return _values(network, network.document, ("defaults",), network.file.defaults)
 
 
+def at_site(network: Network, source: SiteSource, base: Values) -> Values:
+    """The first two levels: what a site says for all its routers, over the defaults."""
+    return {**base, **_values(network, source.document, (), source.file)}
+
+
 def drafts(network: Network, source: SiteSource, base: Values) -> Iterator[Draft]:
     """The routers of one site, composed over the defaults."""
     file, document = source.file, source.document
-    at_site = {**base, **_values(network, document, (), file)}
+    for_all = at_site(network, source, base)
     site_name = Located(file.name, document.origin(("name",)), ("name",))
     for name, entry in file.routers.items():
         key = ("routers", name)
         here = Located(name, document.origin(key), key)
         added = {f"{VARS}router_name": here, f"{VARS}site_name": site_name}
-        values = {**at_site, **_values(network, document, key, entry), **added}
-        yield Draft(_router(network, source.slug, here, values), values, here)
+        values = {**for_all, **_values(network, document, key, entry), **added}
+        yield Draft(_router(network, source.slug, here, values), values, here, document)
 
 
 def site(source: SiteSource, base: Values) -> Site:
@@ -103,6 +112,7 @@ def site(source: SiteSource, base: Values) -> Site:
         district=file.district or "",
         address=file.address or "",
         position=file.position,
+        prefixes=tuple(file.prefixes),
         opening_hours=file.opening_hours or "",
         power=power,
         power_hours=power_hours,
@@ -134,6 +144,8 @@ def _values(network: Network, document: Document, key: KeyPath, level: Level) ->
 
 def _router(network: Network, slug: str, entry: Located, values: Values) -> Router:
     fields = {name: located.value for name, located in values.items() if not name.startswith(VARS)}
+    if fields.get("jump") == entry.value:  # said for its whole site: it is the one that is logged in through
+        fields["jump"] = None
     variables = {name[len(VARS) :]: located.value for name, located in values.items() if name.startswith(VARS)}
     origins = {name: located.origin for name, located in values.items()}
     owner = fields.get("operator", "")

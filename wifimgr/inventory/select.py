@@ -19,10 +19,12 @@ from wifimgr.model import Router, Site
 
 
 def _ways(inventory: Inventory, router: Router) -> Iterator[str]:
-    """Every router on the way from us to this one."""
-    while router.behind:
+    """Every router on the way from us to this one. In an inventory with problems, ways may be circles or lead away."""
+    seen: set[str] = set()
+    while router.behind and router.behind not in seen:
+        seen.add(router.behind)
         yield router.behind
-        router = inventory.routers[router.behind]
+        router = inventory.routers.get(router.behind, router)
 
 
 def _of_site(field: Callable[[Site], str]) -> Callable[[Inventory, Router], Iterable[str]]:

@@ -20,7 +20,7 @@ from wifimgr.lab import echo, respondd, snmpd
 from wifimgr.lab.loop import LoopThread
 from wifimgr.lab.router import SimulatedRouter
 from wifimgr.lab.sshd import Key, make_key
-from wifimgr.model import Router
+from wifimgr.model import Lifecycle, Router
 from wifimgr.settings import SnmpProfile
 
 __all__ = ["SERVICES", "Lab", "SimulatedRouter", "make_key"]
@@ -85,11 +85,15 @@ class Lab:
     def _start(self, router: Router, tools: Path, user_key: Key) -> SimulatedRouter:
         root = self.folder / "routers" / router.name
         root.mkdir(parents=True)
-        return SimulatedRouter(router.name, root, tools, user_key, make_key()[0], gluon=router.platform == "gluon")
+        gluon = router.platform == "gluon"
+        return SimulatedRouter(router.name, root, tools, user_key, make_key()[0], gluon, router.node_id)
 
     def _connect(self) -> None:
+        used = [router for router in self._wanted if router.lifecycle is not Lifecycle.RETIRED]
+        by_address = {address: self.routers[router.name] for router in used for address in router.addresses}
         for wanted in self._wanted:
             self.routers[wanted.name].stand_behind(self.routers.get(wanted.behind or ""))
+            self.routers[wanted.name].beyond = by_address
 
     def _serve(self) -> None:
         """Starts the datagram services that the routers' sources name."""
@@ -123,19 +127,25 @@ class Lab:
     ) -> None:
         """Makes a network folder speak to these routers: writes its local.yaml and its known_hosts.
 
+        Those that are logged in to through another one keep their own address for SSH: only that one knows the way.
         ``profiles`` are the SSH profiles of the network, ``push`` and ``watch`` the times as local.yaml has them.
         """
         login = {"user": "root", "key": {"file": str(self.key_file)}}
         local = {
-            "endpoints": {name: router.endpoints() for name, router in self.routers.items()},
+            "endpoints": {router.name: self._endpoints(router) for router in self._wanted},
             "ssh": dict.fromkeys(profiles, login),
             "push": push,
             "watch": watch or {},
         }
-        (network / ".wifimgr/local.yaml").write_text(json.dumps(local, indent=1), encoding="ascii")  # JSON is YAML, too
+        text = json.dumps(local, indent=1, ensure_ascii=False)  # JSON is YAML, too
+        (network / ".wifimgr/local.yaml").write_text(text, encoding="utf-8")
         keys = {name: router.host_key for name, router in self.routers.items()}
         lines = "".join(f"{name} {key.get_name()} {key.get_base64()}\n" for name, key in keys.items())
         (network / "inventory/known_hosts").write_text(lines, encoding="ascii")
+
+    def _endpoints(self, router: Router) -> dict[str, str]:
+        known = self.routers[router.name].endpoints()
+        return {service: known[service] for service in known if not (service == "ssh" and router.jump)}
 
 
 async def _started(

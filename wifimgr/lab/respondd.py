@@ -7,6 +7,7 @@ reads the answer is to be tested with them.
 from __future__ import annotations
 
 import json
+import re
 import time
 import zlib
 from collections.abc import Callable
@@ -35,14 +36,10 @@ def _answer(router: SimulatedRouter, question: bytes) -> bytes | None:
     return stream.compress(json.dumps(told).encode()) + stream.flush()
 
 
-def _node_id(router: SimulatedRouter) -> str:
-    return f"0200{zlib.crc32(router.name.encode()):08x}"
-
-
 def _nodeinfo(router: SimulatedRouter) -> dict[str, Any]:
-    address = ":".join(_node_id(router)[i : i + 2] for i in range(0, 12, 2))
+    address = ":".join(re.findall("..", router.node_id)[:6])
     return {
-        "node_id": _node_id(router),
+        "node_id": router.node_id,
         "hostname": router.name,
         "hardware": {"model": "Simulated router", "nproc": 1},
         "network": {
@@ -65,7 +62,7 @@ def _statistics(router: SimulatedRouter) -> dict[str, Any]:
     first, second = now.guests.values()
     received, sent = now.receive_bytes["br-lan"], now.transmit_bytes["br-lan"]
     told = {
-        "node_id": _node_id(router),
+        "node_id": router.node_id,
         "time": int(time.time()),
         "uptime": float(now.uptime),
         "idletime": now.uptime * 0.9,

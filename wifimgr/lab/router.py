@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import socket
 import subprocess
 import threading
 import time
+import zlib
+from collections.abc import Mapping
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Literal
@@ -33,12 +36,19 @@ class SimulatedRouter:
         user_key: Key,
         host_key: Key,
         gluon: bool = False,
+        node_id: str = "",
     ) -> None:
         self.name, self.root, self.host_key = name, root, host_key
         self.gluon = gluon
+        self.node_id = node_id or f"0200{zlib.crc32(name.encode()):08x}"
+        """What the mesh calls it."""
         self._control = root / "lab"
         self.way: SimulatedRouter | None = None
         """The router that it is behind: when that one has no power or link, nobody reaches this one."""
+        self.beyond: Mapping[str, SimulatedRouter] = {}
+        """The routers that it opens connections to for who is logged in, by address."""
+        self.forwards = True
+        """Whether it does so."""
         self.silent: set[str] = set()
         """Datagram services that get no answer any more: ``snmp``, ``respondd``, ``ping``."""
         self.wireless_mib = False
@@ -52,7 +62,7 @@ class SimulatedRouter:
         self.link = Link(self._control, self.is_reachable)
         self._shell = Shell(root, f"{tools}:/usr/sbin:/usr/bin:/sbin:/bin")
         self._boot_scripts()
-        self._server = SshServer(self._shell, host_key, user_key, self.link)
+        self._server = SshServer(self._shell, host_key, user_key, self.link, self.reach)
 
     @property
     def port(self) -> int:
@@ -69,6 +79,15 @@ class SimulatedRouter:
         self._control.joinpath("way").unlink(missing_ok=True)
         if way:
             self._control.joinpath("way").symlink_to(way.root)
+
+    def reach(self, address: str, port: int) -> socket.socket:
+        """Connects to the SSH server of another router, whatever the port. Raises PermissionError, OSError."""
+        if not self.forwards:
+            raise PermissionError
+        other = self.beyond.get(address)
+        if other is None or not other.link.powered:
+            raise ConnectionRefusedError
+        return socket.create_connection(("127.0.0.1", other.port))
 
     def is_reachable(self) -> bool:
         """Whether it has power and a link, and so has every router on our way to it."""

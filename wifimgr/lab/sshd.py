@@ -1,7 +1,8 @@
 """A real SSH server on loopback for one simulated router: its own host key, one user key, and a real shell.
 
 It speaks SSH through paramiko's server side and runs what it is sent in ``/bin/sh`` on that router's directory tree.
-Like dropbear on OpenWrt it has no PTY and no SFTP, and what a script leaves in the background outlives the login.
+Like dropbear on OpenWrt it has no PTY and no SFTP, and what a script leaves in the background outlives the login. It
+opens connections to other simulated routers for who is logged in, and to nothing else.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from paramiko.common import (
     AUTH_FAILED,
     AUTH_SUCCESSFUL,
     OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
+    OPEN_FAILED_CONNECT_FAILED,
     OPEN_SUCCEEDED,
 )
 
@@ -38,6 +40,8 @@ logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
 
 Key = paramiko.PKey
 """A host key or a user key of the lab."""
+Reach = Callable[[str, int], socket.socket]
+"""Opens a connection to an address and port beyond a router. Raises PermissionError, or OSError: nobody is there."""
 
 
 def make_key() -> tuple[Key, str]:
@@ -93,8 +97,9 @@ class Shell:
 class SshServer:
     """One listening port. ``link`` says before each new connection and login what the router does: see Link."""
 
-    def __init__(self, shell: Shell, host_key: Key, user_key: Key, link: Link) -> None:
+    def __init__(self, shell: Shell, host_key: Key, user_key: Key, link: Link, reach: Reach) -> None:
         self._shell, self._host_key, self._user_key, self._link = shell, host_key, user_key, link
+        self._reach = reach
         self._open: set[paramiko.Transport] = set()
         self._silent: list[socket.socket] = []
         self._stopped = threading.Event()
@@ -144,11 +149,13 @@ class SshServer:
         try:
             transport.add_server_key(self._host_key)
             time.sleep(self._link.lag)
-            session = _Session(self._user_key, self._link)
+            session = _Session(self._user_key, self._link, self._reach)
             transport.start_server(server=session)
             while transport.is_active():
                 channel = transport.accept(LOOK_SECONDS)  # is not woken when the transport ends
-                if channel and session.command.wait(COMMAND_SECONDS):
+                if channel and channel.get_id() in session.lines:
+                    _join(channel, session.lines.pop(channel.get_id()))
+                elif channel and session.command.wait(COMMAND_SECONDS):
                     session.command.clear()
                     self._run(channel, f"127.0.0.1 {client_port} 127.0.0.1 {self.port}")
         except (paramiko.SSHException, OSError, EOFError):
@@ -175,6 +182,23 @@ class SshServer:
         with suppress(OSError, EOFError):
             channel.close()
         process.wait()
+
+
+def _join(channel: paramiko.Channel, line: socket.socket) -> None:
+    """Carries bytes both ways until one side ends."""
+
+    def carry(receive: Callable[[int], bytes], send: Callable[[bytes], object]) -> None:
+        with suppress(OSError, EOFError):
+            while data := receive(BLOCK):
+                send(data)
+        with suppress(OSError, EOFError):
+            channel.close()
+        with suppress(OSError):
+            line.shutdown(socket.SHUT_RDWR)  # wakes the other direction
+        line.close()
+
+    for ways in ((channel.recv, line.sendall), (line.recv, channel.sendall)):
+        threading.Thread(target=carry, args=ways, daemon=True).start()
 
 
 class Link:
@@ -213,11 +237,13 @@ class Link:
 
 
 class _Session(paramiko.ServerInterface):
-    """Lets in whoever holds the one user key, and runs nothing but ``sh -s``."""
+    """Lets in whoever holds the one user key, runs nothing but ``sh -s``, and opens connections to other routers."""
 
-    def __init__(self, user_key: Key, link: Link) -> None:
-        self._user_key, self._link = user_key, link
+    def __init__(self, user_key: Key, link: Link, reach: Reach) -> None:
+        self._user_key, self._link, self._reach = user_key, link, reach
         self.command = threading.Event()
+        self.lines: dict[int, socket.socket] = {}
+        """Channel to the connection that was opened for it."""
 
     def get_allowed_auths(self, username: str) -> str:
         return "publickey"
@@ -230,6 +256,15 @@ class _Session(paramiko.ServerInterface):
 
     def check_channel_request(self, kind: str, chanid: int) -> int:
         return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+
+    def check_channel_direct_tcpip_request(self, chanid: int, origin: tuple[str, int], target: tuple[str, int]) -> int:
+        try:
+            self.lines[chanid] = self._reach(*target)
+        except PermissionError:
+            return OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        except OSError:
+            return OPEN_FAILED_CONNECT_FAILED
+        return OPEN_SUCCEEDED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
         if command != b"sh -s":

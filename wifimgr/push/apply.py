@@ -53,7 +53,7 @@ class Pusher:
         times = self.inventory.network.push
         try:
             guard(self.inventory, router)
-            target = target_of(self.inventory.network, self.known_hosts, router)
+            target = target_of(self.inventory, self.known_hosts, router)
             longest = READ_SECONDS + ARM_SECONDS + times.confirm_within + LONGEST_RETURN + 2 * planned.radar
             with self.store.lease(router.name, longest):
                 tx = new_transaction()

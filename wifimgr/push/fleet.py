@@ -31,9 +31,15 @@ def waves(inventory: Inventory, changes: Iterable[Change]) -> list[list[Change]]
 
 
 def depth(inventory: Inventory, name: str) -> int:
-    """How many routers lie between us and this one."""
-    behind = inventory.routers[name].behind
-    return 0 if behind is None else 1 + depth(inventory, behind)
+    """How many routers lie between us and this one: those it is behind, and those that we log in through."""
+    way: set[str] = set()
+    ahead = [name]
+    while ahead:
+        router = inventory.routers[ahead.pop()]
+        nearer = {name for name in (router.behind, inventory.network.jump(router)) if name} - way
+        way |= nearer
+        ahead += nearer
+    return len(way)
 
 
 def push_all(pusher: Pusher, changes: Iterable[Change], done: Callable[[Outcome], None]) -> list[Outcome]:

@@ -56,7 +56,7 @@ class Leaver:
     def _leave(self, router: Router) -> Outcome:
         deadline = Deadline(READ_SECONDS)
         call = script.leave()
-        with connect(target_of(self.inventory.network, self.known_hosts, router), deadline) as connection:
+        with connect(target_of(self.inventory, self.known_hosts, router), deadline) as connection:
             answer = script.Answer(router.name, call, connection.run(call.text, deadline))
         try:
             script.read_leave(answer)

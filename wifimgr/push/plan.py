@@ -5,15 +5,16 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from wifimgr.errors import ConfigError, Problem, Refused, RouterError, WifimgrError, collecting
 from wifimgr.inventory import Inventory, select
-from wifimgr.model import Change, Lifecycle, Manage, Outcome, Result, Router
+from wifimgr.model import Change, Manage, Outcome, Result, Router
 from wifimgr.platforms import platform_of
 from wifimgr.push import script
 from wifimgr.push.playbook import Playbook, Wishes
+from wifimgr.push.ready import IN_USE, is_ours, merged
 from wifimgr.settings import Endpoint
 from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, target_of
 
@@ -21,8 +22,6 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 16
 """Routers that are read at the same time."""
-MOST_NAMES = 3
-"""Routers that one message names."""
 READ_SECONDS = 20.0
 """What reading one router may take, login included."""
 
@@ -98,7 +97,7 @@ def choose(inventory: Inventory, playbook: Playbook, selectors: Sequence[str]) -
     """
     selected = select(inventory, selectors)
     chosen = [router for router in selected if playbook.where.matches(inventory, router)]
-    ours = [router for router in chosen if router.manage is Manage.PUSH and router.lifecycle in IN_USE]
+    ours = [router for router in chosen if is_ours(router)]
     found = chosen if selectors else ours
     if found:
         return found
@@ -107,9 +106,6 @@ def choose(inventory: Inventory, playbook: Playbook, selectors: Sequence[str]) -
         guard(inventory, meant[0])
     what = f"no selected router fits the playbook's 'where: {playbook.file.where}'"
     raise ConfigError("nothing-selected", what, hint="see 'wifimgr router list'")
-
-
-IN_USE = (Lifecycle.ACTIVE, Lifecycle.MAINTENANCE)
 
 
 def guard(inventory: Inventory, router: Router) -> None:
@@ -134,7 +130,7 @@ def make_plan(inventory: Inventory, known_hosts: KnownHosts, playbook: Playbook,
             with collecting(problems):
                 playbook.wishes(router)
     if problems:
-        raise ConfigError.of(_merged(problems))
+        raise ConfigError.of(merged(problems))
     return plan_of(PlaybookJob(playbook), inventory, known_hosts, wanted)
 
 
@@ -152,7 +148,7 @@ def plan_of(job: Job, inventory: Inventory, known_hosts: KnownHosts, routers: It
     def read(router: Router) -> Change | Outcome:
         deadline = Deadline(READ_SECONDS)
         try:
-            with connect(target_of(inventory.network, known_hosts, router), deadline) as connection:
+            with connect(target_of(inventory, known_hosts, router), deadline) as connection:
                 return job.change(router, connection, deadline)
         except Exception as error:
             if isinstance(error, ConfigError) and error.id != "bad-wish":  # concerns all routers alike
@@ -163,20 +159,6 @@ def plan_of(job: Job, inventory: Inventory, known_hosts: KnownHosts, routers: It
         found = list(pool.map(read, ready))
     changes = tuple(item for item in found if isinstance(item, Change))
     return Plan(job, changes, (*outcomes, *(item for item in found if isinstance(item, Outcome))))
-
-
-def _merged(problems: Iterable[Problem]) -> list[Problem]:
-    """The same problem of many routers as one, which names the first of them."""
-    keys: dict[Problem, list[str]] = {}
-    for problem in problems:
-        keys.setdefault(replace(problem, key=""), []).append(problem.key)
-    return [replace(problem, key=_some(names)) for problem, names in keys.items()]
-
-
-def _some(names: Sequence[str]) -> str:
-    different = list(dict.fromkeys(names))
-    more = f" and {len(different) - MOST_NAMES} more" if len(different) > MOST_NAMES else ""
-    return ", ".join(different[:MOST_NAMES]) + more
 
 
 def _refusal(inventory: Inventory, router: Router) -> Outcome | None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, WithJsonSchema
 
-from wifimgr.errors import ConfigError, Problem, did_you_mean
+from wifimgr.errors import ConfigError, Problem, collecting, did_you_mean
 from wifimgr.inventory import Selector
 from wifimgr.model import Router
 from wifimgr.platforms.edits import Edit
@@ -18,8 +18,8 @@ from wifimgr.push.checks import CHECKS
 from wifimgr.push.tasks import TASKS
 from wifimgr.push.tasks.files import FileWish
 from wifimgr.push.tasks.uci import UciWishes
-from wifimgr.push.variables import Filled, Variables
-from wifimgr.settings import SecretRef
+from wifimgr.push.variables import Fill, Filled, Variables, names
+from wifimgr.settings import Secret, SecretRef
 from wifimgr.settings.values import Duration, Text, Vars
 from wifimgr.yamlfile import Document, KeyPath, Strict, fault, read, validate
 
@@ -38,17 +38,38 @@ def _check(check: dict[str, Any]) -> dict[str, Any]:
     return check
 
 
+_CHECK = {
+    "type": "object",
+    "properties": {
+        name: {"description": check.__doc__, **({"const": True} if name == "default-route" else {"type": "string"})}
+        for name, check in CHECKS.items()
+    },
+    "additionalProperties": False,
+    "minProperties": 1,
+    "maxProperties": 1,
+}
+Check = Annotated[dict[str, Any], AfterValidator(_check), WithJsonSchema(_CHECK)]
+
+
 class PlaybookFile(Strict):
     """``playbooks/<name>.yaml``."""
 
     name: Text
+    """Its name for people."""
     about: Text
+    """One line: what is true afterwards."""
     where: Text
+    """Which routers it is for, as a selector, like "role=access-point platform=openwrt"."""
     vars: Vars = {}
+    """Variables that count where neither the network nor the site nor the router sets them."""
     uci: UciWishes = {}
+    """Wishes for UCI options: package to a list of wishes."""
     files: list[FileWish] = []
-    checks: list[Annotated[dict[str, Any], AfterValidator(_check)]] = []
+    """Wishes for whole files."""
+    checks: list[Check] = []
+    """What must hold before the change is made permanent."""
     interrupts: dict[str, Duration] = {}
+    """What people notice, and for how long, like {wifi: 40s}."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +89,8 @@ class Playbook:
     file: PlaybookFile
     document: Document = field(repr=False)
     folder: Path = field(default=Path(), repr=False)
+    allowed: frozenset[str] = frozenset()
+    """The programs that this machine lets a reference to a secret start."""
 
     @property
     def where(self) -> Selector:
@@ -79,14 +102,34 @@ class Playbook:
 
         Raises ConfigError: ``missing-variable``, ``missing-secret``, ``bad-wish``.
         """
-        variables = Variables(router.name, {**self._own_vars(), **router.vars})
+        return self._wishes(Variables(router.name, {**self._own_vars(), **router.vars}).fill)
+
+    def problems(self, router: Router) -> list[Problem]:
+        """Everything that keeps it from being made ready for a router, apart from secrets: none is fetched."""
+        problems: list[Problem] = []
+        variables = Variables(router.name, {**self._own_vars(), **router.vars}, lambda ref: Secret("?"))
+
+        def fill(value: Any, where: str) -> Filled:
+            with collecting(problems):
+                return variables.fill(value, where)
+            return ""
+
+        with collecting(problems):
+            self._wishes(fill)
+        return list(dict.fromkeys(problems))
+
+    def uses(self) -> frozenset[str]:
+        """The names of all variables that stand in it."""
+        return frozenset(names(self.document.data))
+
+    def _wishes(self, fill: Fill) -> Wishes:
         edits = tuple(
             edit
             for task, make in TASKS.items()
-            for edit in make(getattr(self.file, task), variables.fill, partial(self._line_below, task))
+            for edit in make(getattr(self.file, task), fill, partial(self._line_below, task))
         )
         checks = tuple(
-            (name, _plain(variables.fill(wanted, line), line))
+            (name, _plain(fill(wanted, line), line))
             for index, check in enumerate(self.file.checks)
             for line in [self._line(("checks", index))]
             for name, wanted in check.items()
@@ -96,7 +139,7 @@ class Playbook:
     def _own_vars(self) -> dict[str, Any]:
         """Its own defaults; a secret's path is meant from the network folder."""
         return {
-            name: SecretRef(value.kind, value.name, self.folder, self._line(("vars", name)))
+            name: replace(value, folder=self.folder, where=self._line(("vars", name)), allowed=self.allowed)
             if isinstance(value, SecretRef)
             else value
             for name, value in self.file.vars.items()
@@ -116,33 +159,36 @@ def _plain(value: Filled, where: str) -> str:
     return value
 
 
-def load(folder: Path, name: str) -> Playbook:
-    """One playbook by its name (``guest-wifi``) or by a path to its file. Raises ConfigError."""
+def load(folder: Path, name: str, allowed: Collection[str] = ()) -> Playbook:
+    """One playbook by its name (``guest-wifi``) or by a path to its file. Raises ConfigError.
+
+    ``allowed`` are the programs that its secrets may start (``secret_commands`` of local.yaml).
+    """
     by_path = name.endswith((".yaml", ".yml")) or "/" in name
     path = Path(name) if by_path else folder / FOLDER / f"{name}.yaml"
     if len(path.name) > LONGEST_NAME or not path.is_file():
         known = sorted(each.stem for each in (folder / FOLDER).glob("*.yaml"))
         hint = did_you_mean(name, known) if known else f"put it into {folder / FOLDER}"
         raise ConfigError("unknown-name", f"there is no playbook '{name}'", hint=hint)
-    return _load(path, name if by_path else f"{FOLDER}/{path.name}", folder)
+    return _load(path, name if by_path else f"{FOLDER}/{path.name}", folder, allowed)
 
 
-def load_all(folder: Path) -> list[Playbook]:
-    """All playbooks of a network folder. Raises ConfigError with every problem of every file."""
-    playbooks, problems = [], list[Problem]()
-    for path in sorted((folder / FOLDER).glob("[!.]*.yaml")):
-        try:
-            playbooks.append(_load(path, f"{FOLDER}/{path.name}", folder))
-        except ConfigError as error:
-            problems += error.problems
-    if problems:
-        raise ConfigError.of(problems)
-    return playbooks
+def load_all(folder: Path) -> tuple[list[Playbook], list[Problem]]:
+    """All playbooks of a network folder that are right, and what is wrong in the others."""
+    playbooks, problems = list[Playbook](), list[Problem]()
+    for path in sorted((folder / FOLDER).glob("[!.]*.y*ml")):
+        shown = f"{FOLDER}/{path.name}"
+        if path.suffix != ".yaml":
+            problems.append(Problem("wrong-type", shown, "", "the file name does not end in .yaml", "rename it"))
+            continue
+        with collecting(problems):
+            playbooks.append(_load(path, shown, folder))
+    return playbooks, problems
 
 
-def _load(path: Path, shown: str, folder: Path) -> Playbook:
+def _load(path: Path, shown: str, folder: Path, allowed: Collection[str] = ()) -> Playbook:
     document = read(path, shown)
-    playbook = Playbook(path.stem, validate(document, PlaybookFile), document, folder)
+    playbook = Playbook(path.stem, validate(document, PlaybookFile), document, folder, frozenset(allowed))
     problems = list(_problems(playbook))
     if problems:
         raise ConfigError.of(problems)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
 
-from wifimgr.errors import ConfigError, did_you_mean
+from wifimgr.errors import ConfigError, Problem, collecting, did_you_mean
 from wifimgr.model import Value
 from wifimgr.settings import Secret, SecretRef
 
@@ -15,22 +15,25 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 Filled = Value | Secret
 """What a value of a playbook becomes: what UCI can hold, or a secret."""
+Fetch = Callable[[SecretRef], Secret]
+"""How a secret is had."""
+Made = TypeVar("Made")
 
 
 class Variables:
     """The variables of one router for one playbook. Secrets are fetched when they are used, not before."""
 
-    def __init__(self, router: str, values: Mapping[str, Any]) -> None:
-        self._router, self._values = router, values
+    def __init__(self, router: str, values: Mapping[str, Any], fetch: Fetch = SecretRef.resolve) -> None:
+        self._router, self._values, self._fetch = router, values, fetch
 
     def fill(self, value: Any, where: str) -> Filled:
         """A value of a playbook with its variables put in, as text or texts; ``true`` becomes ``1``.
 
         ``where`` is the place of the value, for messages. A text with a secret in it is a secret as a whole.
-        Raises ConfigError: ``missing-variable``, ``missing-secret``, ``bad-wish``.
+        Raises ConfigError with everything that is wrong: ``missing-variable``, ``missing-secret``, ``bad-wish``.
         """
         if isinstance(value, list | tuple):
-            return tuple(self._item(item, where) for item in value)
+            return tuple(_all(lambda item: self._item(item, where), value))
         if not isinstance(value, str):
             return _scalar(value)
         whole = _HOLE.fullmatch(value)
@@ -40,18 +43,18 @@ class Variables:
         return self._text(value, where)
 
     def _text(self, value: str, where: str) -> str | Secret:
-        parts: list[str] = []
-        secret, end = False, 0
-        for hole in _HOLE.finditer(value):
-            found = self._get(hole[1], where)
-            if isinstance(found, tuple):
-                hint = "use it as the whole value"
-                raise ConfigError("bad-wish", f"{{{{ {hole[1]} }}}} is a list", where=where, hint=hint)
-            secret = secret or isinstance(found, Secret)
-            parts += value[end : hole.start()], found.reveal() if isinstance(found, Secret) else found
-            end = hole.end()
-        text = "".join([*parts, value[end:]])
-        return Secret(text) if secret else text
+        names = list(dict.fromkeys(_HOLE.findall(value)))
+        found = dict(zip(names, _all(lambda name: self._part(name, where), names), strict=True))
+        shown = {name: part.reveal() if isinstance(part, Secret) else part for name, part in found.items()}
+        text = _HOLE.sub(lambda hole: shown[hole[1]], value)
+        return Secret(text) if any(isinstance(part, Secret) for part in found.values()) else text
+
+    def _part(self, name: str, where: str) -> str | Secret:
+        found = self._get(name, where)
+        if isinstance(found, tuple):
+            hint = "use it as the whole value"
+            raise ConfigError("bad-wish", f"{{{{ {name} }}}} is a list", where=where, hint=hint)
+        return found
 
     def _item(self, value: Any, where: str) -> str:
         filled = self.fill(value, where)
@@ -70,8 +73,19 @@ class Variables:
             raise ConfigError("missing-variable", f"no variable '{name}'", where=where, key=self._router, hint=hint)
         value = self._values[name]
         if isinstance(value, SecretRef):
-            return value.resolve()
+            return self._fetch(value)
         return tuple(map(_scalar, value)) if isinstance(value, tuple | list) else _scalar(value)
+
+
+def _all(make: Callable[[Any], Made], items: Iterable[Any]) -> list[Made]:
+    """What is made of each item. Raises ConfigError with the problems of all of them."""
+    made, problems = [], list[Problem]()
+    for item in items:
+        with collecting(problems):
+            made.append(make(item))
+    if problems:
+        raise ConfigError.of(dict.fromkeys(problems))
+    return made
 
 
 def _scalar(value: Any) -> str:

@@ -15,6 +15,7 @@ from wifimgr.settings.network import (
     find_network,
     load_network,
     make_state_dir,
+    read_network,
 )
 from wifimgr.settings.secret import Secret, SecretRef, looks_secret
 from wifimgr.settings.values import DEFAULT_PORTS, Duration, Endpoint, Text, seconds
@@ -38,5 +39,6 @@ __all__ = [
     "load_network",
     "looks_secret",
     "make_state_dir",
+    "read_network",
     "seconds",
 ]

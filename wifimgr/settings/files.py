@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
+from wifimgr.settings.area import AreaEntry
 from wifimgr.settings.values import (
     DEFAULT_PORTS,
     Country,
@@ -21,6 +22,8 @@ from wifimgr.settings.values import (
     LifecycleName,
     Platform,
     Port,
+    Prefix,
+    Program,
     Ref,
     Role,
     Service,
@@ -38,63 +41,100 @@ class Level(Strict):
     """What may be said for the network (``defaults``), for a site, and for a router: the nearest one wins."""
 
     operator: Word | None = None
+    """Who owns it: a name from operators in network.yaml."""
     platform: Platform | None = None
+    """Its operating system; other: watched only."""
     role: Role | None = None
+    """What it is for."""
     ssh: Word | None = None
+    """Name of the SSH profile: how we log in."""
+    jump: str | None = None
+    """The router that we log in through, by name: its own way in is not ours."""
     snmp: Word | None = None
+    """Name of the SNMP profile: how we ask over SNMP."""
     sources: list[Source] | None = None
+    """Where health comes from."""
     interval: Interval | None = None
+    """How often we ask, like 60s or 5m."""
     tags: list[Word] | None = None
+    """Free words for selectors."""
     lifecycle: LifecycleName | None = None
+    """Where it is in its life; planned and retired are not watched."""
     vars: Vars = Field(default_factory=dict)
+    """Variables for playbooks, by name."""
 
 
 class Contact(Strict):
     """Whom people may call."""
 
     name: Text
+    """An office or a role, never a person."""
     phone: Text | None = None
+    """In quotes, like "+49 203 000000"."""
     hours: Text | None = None
+    """When somebody answers, in OpenStreetMap's opening_hours syntax."""
     email: Text | None = None
+    """An address of the office."""
     public: bool = False
+    """Whether the status page may show it."""
 
 
 class Contacts(Strict):
+    """Whom people may call about the network."""
+
     public: Contact | None = None
+    """Shown to everybody."""
 
 
 class Holidays(Strict):
+    """Which days PH and SH mean in hours."""
+
     region: Text
+    """Whose public holidays PH means, like DE-NW."""
     school: Text | None = None
+    """The file with the school holidays that SH means, beside network.yaml."""
 
 
 class SchoolFile(Strict):
     """The file of school holidays, and how far it is true."""
 
     until: Day
+    """The last day this file knows about, like 2027-07-18."""
     holidays: dict[Text, Days]
+    """Name to first..last day."""
 
 
 class Operator(Strict):
     """Who owns routers, and whether we may push to them."""
 
     name: Text
+    """As people know it."""
     manage: Literal["push", "watch"]
+    """push: we may change its routers; watch: we only look."""
 
 
 class Uplink(Strict):
     """A fault domain above sites: a provider's network or a Freifunk gateway."""
 
     kind: Literal["provider", "gateway"]
+    """What it is."""
     name: Text
+    """As people know it."""
 
 
 class SshEntry(Strict):
+    """How we log in to a router."""
+
     user: Word = "root"
+    """The user to log in as."""
     port: Port = DEFAULT_PORTS["ssh"]
+    """The port of its SSH server."""
     key: KeyFile | None = None
+    """Our private key: {file: PATH}."""
     password: Ref | None = None
+    """A secret, where there is no key."""
     timeout: Duration = 10.0
+    """How long a login may take; 10s is built in."""
 
 
 Auth = Literal["sha512", "sha384", "sha256", "sha224", "sha1", "md5"]
@@ -102,12 +142,30 @@ Priv = Literal["aes256", "aes192", "aes128", "des"]
 
 
 class SnmpEntry(Strict):
+    """How we ask over SNMP."""
+
+    # What _fits_version says, for editors.
+    model_config = ConfigDict(
+        json_schema_extra={
+            "if": {"properties": {"version": {"const": "v3"}}},
+            "then": {"required": ["user"], "properties": {"community": False}},
+            "else": {"required": ["community"], "properties": {"user": False}},
+            "dependentRequired": {"priv": ["auth"]},
+        }
+    )
+
     version: Literal["v1", "v2c", "v3"]
+    """v3 is the only one that hides what it asks and proves who asks."""
     port: Port = DEFAULT_PORTS["snmp"]
+    """The port of its SNMP agent."""
     user: Text | None = None
-    auth: dict[Auth, Ref] = Field(default_factory=dict, max_length=1)
-    priv: dict[Priv, Ref] = Field(default_factory=dict, max_length=1)
+    """With v3: who asks."""
+    auth: dict[Auth, Ref] = Field(default_factory=dict, min_length=1, max_length=1)
+    """With v3: one algorithm and its passphrase, a secret."""
+    priv: dict[Priv, Ref] = Field(default_factory=dict, min_length=1, max_length=1)
+    """With v3 and auth: one cipher and its passphrase, a secret."""
     community: Ref | None = None
+    """With v1 and v2c: a secret."""
 
     @model_validator(mode="after")
     def _fits_version(self) -> Self:
@@ -122,32 +180,52 @@ class SnmpEntry(Strict):
 
 
 class Profiles(Strict):
+    """How we log in and how we ask, by name."""
+
     ssh: dict[Word, SshEntry] = Field(default_factory=dict)
+    """Name to user, key and port."""
     snmp: dict[Word, SnmpEntry] = Field(default_factory=dict)
+    """Name to version and secrets."""
 
 
 class InternetEntry(Strict):
     """What routers ask for to find out whether the internet works: a target of the network's own choice."""
 
     dns: DnsName
+    """A name to look up."""
     http: WebAddress
+    """A page to fetch, http:// only."""
     network: Word = "guest"
+    """The network of the router to ask from: the guests'."""
 
 
 class WatchEntry(Strict):
+    """What watching does otherwise on this machine."""
+
     interval: Interval | None = None
+    """How often every router is asked."""
 
 
 class Settle(Strict):
+    """How long a change may take until it shows its effects."""
+
     connectivity: Duration | None = None
+    """Of network, Wi-Fi, firewall or SSH."""
     other: Duration | None = None
+    """Of anything else."""
 
 
 class PushEntry(Strict):
+    """How patient a push is."""
+
     confirm_within: Duration | None = None
+    """A router that hears nothing from us goes back by itself after this."""
     settle: Settle = Settle()
+    """How long a change may take until it shows its effects."""
     login_gap: Duration | None = None
+    """Between the two logins that prove a router is still reachable."""
     reboot_after: DurationOrNever | None = None
+    """A router that went back by itself reboots after this, once, unless we log in before; or never."""
 
     def given(self) -> dict[str, float]:
         """The times that stand in the file, under the names of :class:`PushTimes`."""
@@ -165,30 +243,58 @@ class NetworkFile(Strict):
     """``inventory/network.yaml``."""
 
     name: Text
+    """Of the network, as people know it."""
     community: Text | None = None
+    """The Freifunk community."""
     country: Country | None = None
+    """Two capital letters, like DE."""
     holidays: Holidays | None = None
+    """Which days PH and SH mean in hours."""
     timezone: TimeZone = "Europe/Berlin"
+    """The clock that all hours mean."""
     languages: list[Language] = Field(default_factory=lambda: ["de", "en"])
+    """Of the status page; the first one is the default."""
     legal: Text | None = None
-    contact: Contacts = Contacts()
+    """Which legal texts the status page uses."""
+    area: AreaEntry | None = None
+    """Where our places are; a position outside of it is an error."""
+    prefixes: list[Prefix] = Field(default_factory=list)
+    """Our address ranges; an address outside of them is an error."""
+    contact: Contacts = Field(default=Contacts(), repr=False)
+    """Whom people may call."""
     operators: dict[Word, Operator]
+    """Who owns routers, by name."""
     uplinks: dict[Word, Uplink] = Field(default_factory=dict)
+    """What several places share, by name."""
     profiles: Profiles = Profiles()
+    """How we log in and how we ask."""
     push: PushEntry = PushEntry()
+    """How patient a push is."""
     internet: InternetEntry | None = None
+    """What routers ask for to find out whether the internet works."""
     defaults: Level = Level()
+    """What holds for every router unless its site or the router itself says otherwise."""
 
 
 class LocalSsh(Strict):
+    """What is different about an SSH profile on this machine."""
+
     user: Word | None = None
+    """In place of the profile's user."""
     key: KeyFile | None = None
+    """In place of the profile's key."""
 
 
 class LocalFile(Strict):
     """``.wifimgr/local.yaml``: what is true on this machine only."""
 
     endpoints: dict[str, dict[Service, EndpointText]] = Field(default_factory=dict)
+    """Router to service to address:port, such as that of a tunnel."""
     ssh: dict[str, LocalSsh] = Field(default_factory=dict)
+    """SSH profile to what is different here."""
     push: PushEntry = PushEntry()
+    """Like push of network.yaml."""
     watch: WatchEntry = WatchEntry()
+    """What watching does otherwise here."""
+    secret_commands: list[Program] = Field(default_factory=list)
+    """Programs that {command: ...} of a secret may start on this machine, like pass."""

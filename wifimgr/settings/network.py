@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import date
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from wifimgr import model
-from wifimgr.errors import ConfigError, Problem, collecting, did_you_mean
+from wifimgr.errors import ConfigError, Problem, did_you_mean, in_order
 from wifimgr.hours import Calendar, region_hint
 from wifimgr.settings.files import (
     InternetEntry,
@@ -24,7 +26,7 @@ from wifimgr.settings.files import (
 )
 from wifimgr.settings.secret import SecretRef, placed
 from wifimgr.settings.values import DEFAULT_PORTS, Endpoint
-from wifimgr.yamlfile import Document, KeyPath, read, validate
+from wifimgr.yamlfile import Document, KeyPath, salvage, scan
 
 INVENTORY_FOLDER = "inventory"
 NETWORK_FILE = f"{INVENTORY_FOLDER}/network.yaml"
@@ -70,6 +72,8 @@ class PushTimes:
     """A router that went back by itself reboots after this, once, unless we log in before; 0: never."""
 
 
+ANY_COUNTRY = "DE"
+"""Whose public holidays hours are read with where those of the network cannot be known."""
 LOGIN_TIME = 2.0
 """Seconds that the logins themselves are given."""
 
@@ -86,6 +90,8 @@ class Network:
     push: PushTimes
     calendar: Calendar
     """The clock and the holidays that all hours of the network mean."""
+    school_document: Document | None = field(default=None, repr=False)
+    """The file that the school holidays of the calendar come from; None: there is none."""
 
     @property
     def name(self) -> str:
@@ -103,6 +109,11 @@ class Network:
     def ssh_profiles(self) -> Mapping[str, SshEntry]:
         """SSH profiles by name. There is always ``default``: root, with the keys of this machine."""
         return {"default": SshEntry()} | self.file.profiles.ssh
+
+    def ssh_names(self) -> Collection[str] | None:
+        """The names of all SSH profiles, also of wrong ones; None: nobody can tell, as the file is wrong there."""
+        names = self.document.names("profiles", "ssh")
+        return None if names is None else {"default", *names}
 
     @property
     def snmp_profiles(self) -> Mapping[str, SnmpEntry]:
@@ -123,13 +134,28 @@ class Network:
         return self.folder / STATE_FOLDER
 
     def endpoint(self, router: model.Router, service: str) -> Endpoint:
-        """Where a service of a router is reached, by local.yaml, the router, its profile, or default."""
+        """Where a service of a router is reached, by local.yaml, the router, its profile, or default.
+
+        Raises ConfigError ``missing-key`` for a router without an address.
+        """
         local = self.local.endpoints.get(router.name, {}).get(service)
         if local:
             return local
-        return Endpoint(router.addresses[0], router.ports.get(service) or self._profile_port(router, service))
+        if not router.addresses:
+            where = str(router.origins.get("name", ""))
+            raise ConfigError(
+                "missing-key", "the router has no addresses", where=where, key=router.name, hint="add one"
+            )
+        return Endpoint(router.addresses[0], self.port(router, service))
 
-    def _profile_port(self, router: model.Router, service: str) -> int:
+    def jump(self, router: model.Router) -> str | None:
+        """The router that we log in through; None: straight, as always where local.yaml has an endpoint."""
+        return None if "ssh" in self.local.endpoints.get(router.name, {}) else router.jump
+
+    def port(self, router: model.Router, service: str) -> int:
+        """The port of a service at each address of a router, by the router, its profile, or default."""
+        if service in router.ports:
+            return router.ports[service]
         profiles: Mapping[str, Mapping[str, SshEntry | SnmpEntry]]
         profiles = {"ssh": self.ssh_profiles, "snmp": self.snmp_profiles}
         entry = profiles.get(service, {}).get(getattr(router, service, ""))
@@ -167,8 +193,9 @@ class Network:
         return next(((name, self.secret(ref, self.document, (*key, name))) for name, ref in refs.items()), None)
 
     def secret(self, ref: SecretRef, document: Document, key: KeyPath) -> SecretRef:
-        """A reference that knows where it was written and from where its path is meant."""
-        return replace(ref, folder=self.folder, where=str(document.origin(key)))
+        """A reference that knows where it was written, from where its path is meant, and what it may start."""
+        where, allowed = str(document.origin(key)), frozenset(self.local.secret_commands)
+        return replace(ref, folder=self.folder, where=where, allowed=allowed)
 
 
 def find_network(start: Path | None = None) -> Path:
@@ -183,7 +210,7 @@ def find_network(start: Path | None = None) -> Path:
             if (folder / NETWORK_FILE).is_file():
                 return folder
     what = f"no {NETWORK_FILE} in {begin} or above it"
-    hint = "name the folder with --network DIR, or run `wifimgr demo` to see an example"
+    hint = "name the folder with --network DIR, make one with `wifimgr init DIR`, or try `wifimgr demo`"
     raise ConfigError("no-network", what, hint=hint)
 
 
@@ -201,69 +228,92 @@ def make_state_dir(folder: Path) -> Path:
     return state
 
 
-def load_network(folder: Path) -> Network:
-    """The settings of a network folder. Raises ConfigError with all problems of both files."""
-    document = read(folder / NETWORK_FILE, NETWORK_FILE)
-    local_document = _read_local(folder / LOCAL_FILE)
-    problems: list[Problem] = []
-    with collecting(problems):
-        file = validate(document, NetworkFile)
-    with collecting(problems):
-        local = validate(local_document, LocalFile)
+def load_network(folder: Path, texts: Mapping[str, str] = MappingProxyType({})) -> Network:
+    """The settings of a network folder. Raises ConfigError with all problems of its files.
+
+    ``texts`` are read in place of files, by their names relative to the folder.
+    """
+    network, problems = read_network(folder, texts)
     if problems:
-        raise ConfigError.of(problems)
-    push = replace(PushTimes(), **(file.push.given() | local.push.given()))
-    calendar = _calendar(folder, file, document)
-    network = Network(folder, file, document, local, local_document, push, calendar)
-    problems = [*_impossible_times(network), *_unknown_profiles(network)]
-    if problems:
-        raise ConfigError.of(problems)
+        raise ConfigError.of(in_order(problems))
     return network
 
 
-def _read_local(path: Path) -> Document:
-    return read(path, LOCAL_FILE) if path.exists() else Document(path, LOCAL_FILE, {}, {})
+def read_network(folder: Path, texts: Mapping[str, str] = MappingProxyType({})) -> tuple[Network, list[Problem]]:
+    """The settings of a network folder as far as they can be read, and everything that is wrong in its files.
+
+    What is wrong is left out; ``gaps`` of the documents tell what that was.
+    """
+    path = folder / LOCAL_FILE
+    document, problems = scan(folder / NETWORK_FILE, NETWORK_FILE, texts.get(NETWORK_FILE))
+    local_document, in_local = Document(path, LOCAL_FILE, {}, {}), list[Problem]()
+    if LOCAL_FILE in texts or path.exists():
+        local_document, in_local = scan(path, LOCAL_FILE, texts.get(LOCAL_FILE))
+    file, document, wrong = salvage(document, NetworkFile, {"name": "?", "operators": {}})
+    local, local_document, wrong_local = salvage(local_document, LocalFile, {})
+    problems += wrong + in_local + wrong_local
+    calendar, school_document = _calendar(folder, file, document, problems)
+    push = replace(PushTimes(), **(file.push.given() | local.push.given()))
+    network = Network(folder, file, document, local, local_document, push, calendar, school_document)
+    problems += [*_impossible_times(network), *_unknown_profiles(network)]
+    return network, problems
 
 
-def _calendar(folder: Path, file: NetworkFile, document: Document) -> Calendar:
-    holidays = file.holidays
-    if holidays is None:
-        return Calendar(timezone=file.timezone)
-    problems: list[Problem] = []
-    if hint := region_hint(holidays.region):
-        what = f"the public holidays of '{holidays.region}' are not known"
-        problems.append(document.problem("unknown-name", ("holidays", "region"), what, hint))
-    country, _, region = holidays.region.partition("-")
-    calendar = Calendar(country, region, file.timezone)
-    if holidays.school:
-        with collecting(problems):
-            school = _school_holidays(folder, holidays.school, document)
+def _calendar(
+    folder: Path, file: NetworkFile, document: Document, problems: list[Problem]
+) -> tuple[Calendar, Document | None]:
+    """The calendar and the file of its school holidays; adds what is wrong with them to ``problems``.
+
+    Where holidays are named, but wrong, hours are read with those of any region: they are not to blame.
+    """
+    holidays, school_document = file.holidays, None
+    any_region = Calendar(ANY_COUNTRY, "", file.timezone, school=())
+    calendar = Calendar(timezone=file.timezone) if document.gaps.sure((), "holidays") else any_region
+    if holidays:
+        country, _, region = holidays.region.partition("-")
+        calendar = replace(calendar, country=country, region=region)
+        if hint := region_hint(holidays.region):
+            what = f"the public holidays of '{holidays.region}' are not known"
+            problems.append(document.problem("unknown-name", ("holidays", "region"), what, hint))
+            calendar = any_region
+        if holidays.school:
+            school, school_document = _school_holidays(folder, holidays.school, document, problems)
             calendar = replace(calendar, school=tuple(sorted(school.holidays.values())), until=school.until)
-    if problems:
-        raise ConfigError.of(problems)
-    return calendar
+    return calendar, school_document
 
 
-def _school_holidays(folder: Path, name: str, document: Document) -> SchoolFile:
+def _school_holidays(
+    folder: Path, name: str, document: Document, problems: list[Problem]
+) -> tuple[SchoolFile, Document | None]:
+    """The school holidays, and their file if there is one; adds what is wrong to ``problems``."""
     shown = f"{INVENTORY_FOLDER}/{name}"
-    if not (folder / shown).is_file():
+    nothing = {"until": str(date.max), "holidays": {}}
+    if not _is_file(folder / shown):
         hint = f"write it, or take {name} out"
-        raise ConfigError.of(
-            [document.problem("unreadable-file", ("holidays", "school"), f"there is no {shown}", hint)]
-        )
-    school = read(folder / shown, shown)
-    file = validate(school, SchoolFile)
-    problems = [
+        problems.append(document.problem("unreadable-file", ("holidays", "school"), f"there is no {shown}", hint))
+        return SchoolFile.model_validate(nothing), None
+    school, wrong = scan(folder / shown, shown)
+    file, school, invalid = salvage(school, SchoolFile, nothing)
+    wrong += invalid
+    wrong += [
         school.problem("wrong-type", ("holidays", holiday), f"ends after {file.until}", "make until a later day")
         for holiday, (_, last) in file.holidays.items()
         if last > file.until
     ]
-    if problems:
-        raise ConfigError.of(problems)
-    return file
+    problems += wrong
+    return file, school
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # such as a name that is too long for any file
+        return False
 
 
 def _impossible_times(network: Network) -> list[Problem]:
+    if not all(document.gaps.sure((), "push") for document in (network.document, network.local_document)):
+        return []
     push, problems = network.push, []
     document = network.local_document if network.local.push.given() else network.document
     settle = max(push.settle_connectivity, push.settle_other)
@@ -281,9 +331,9 @@ def _impossible_times(network: Network) -> list[Problem]:
 
 
 def _unknown_profiles(network: Network) -> list[Problem]:
-    document, known = network.local_document, network.ssh_profiles
+    document, known = network.local_document, network.ssh_names()
     return [
         document.problem("unknown-name", ("ssh", name), f"no SSH profile '{name}'", did_you_mean(name, known))
         for name in network.local.ssh
-        if name not in known
+        if known is not None and name not in known
     ]

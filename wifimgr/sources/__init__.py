@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from wifimgr.settings import Network
+from wifimgr.inventory import Inventory
 from wifimgr.sources.base import Say, Source, SourceError, read
 from wifimgr.sources.ping import Ping
 from wifimgr.sources.respondd import Respondd
@@ -14,7 +14,7 @@ from wifimgr.ssh import KnownHosts
 
 __all__ = ["SOURCES", "Say", "Source", "SourceError", "read"]
 
-SOURCES: Mapping[str, Callable[[Network, KnownHosts], Source]] = {
+SOURCES: Mapping[str, Callable[[Inventory, KnownHosts], Source]] = {
     "snmp": SnmpSource,
     "respondd": Respondd,
     "ping": Ping,

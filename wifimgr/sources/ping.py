@@ -24,8 +24,8 @@ from icmplib import (
 )
 from icmplib.utils import unique_identifier
 
+from wifimgr.inventory import Inventory
 from wifimgr.model import Failure, Measured, Router
-from wifimgr.settings import Network
 from wifimgr.sources.base import Say, SourceError, reason_of
 from wifimgr.sources.udp import TRIES, exchange
 from wifimgr.ssh import KnownHosts
@@ -41,8 +41,8 @@ _SOCKETS = {socket.AF_INET: ICMPv4Socket, socket.AF_INET6: ICMPv6Socket}
 class Ping:
     """Asks over ICMP, or over UDP where the router has a port for it."""
 
-    def __init__(self, network: Network, known_hosts: KnownHosts) -> None:
-        self._network = network
+    def __init__(self, inventory: Inventory, known_hosts: KnownHosts) -> None:
+        self._network = inventory.network
 
     async def ask(self, router: Router, seconds: float, say: Say) -> Measured:
         """The round trip. Raises SourceError."""

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
+from dataclasses import dataclass
 
+from wifimgr.inventory import Inventory
 from wifimgr.model import Failure, Interface, Internet, Measured, Radio, Router
-from wifimgr.settings import Network
+from wifimgr.settings import Endpoint
 from wifimgr.sources.base import Say, SourceError, band_of
 from wifimgr.sources.told import Told
 from wifimgr.sources.udp import exchange
@@ -26,8 +28,8 @@ BANDS = {"2.4": "wifi24", "5": "wifi5", "6": "wifi6"}
 class Respondd:
     """Asks over unicast UDP."""
 
-    def __init__(self, network: Network, known_hosts: KnownHosts) -> None:
-        self._network = network
+    def __init__(self, inventory: Inventory, known_hosts: KnownHosts) -> None:
+        self._network = inventory.network
 
     async def ask(self, router: Router, seconds: float, say: Say) -> Measured:
         """What the node tells. Raises SourceError."""
@@ -36,10 +38,49 @@ class Respondd:
         answer, took = await exchange(endpoint, QUESTION, seconds)
         told = unpack(answer)
         say(f"{len(answer)} bytes after {took * 1000:.0f} ms: {', '.join(name for name, _ in told.items())}")
+        _refuse_another(router, told)
         return measured(told)
 
     async def close(self) -> None:
         """Nothing is kept open."""
+
+
+def _refuse_another(router: Router, told: Told) -> None:
+    """Raises SourceError when the inventory knows the router's id and somebody with another one answers."""
+    node_id = _node_id(told)
+    if router.node_id and node_id and node_id.lower() != router.node_id.lower():
+        what = f"another node answers at this address: its node_id is {node_id}, the inventory has {router.node_id}"
+        raise SourceError(Failure.ANSWER, what)
+
+
+def _node_id(told: Told) -> str:
+    return told["nodeinfo"]["node_id"].text() or told["statistics"]["node_id"].text()
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """Who a node says it is; nothing about its owner. Any text, empty where it does not tell."""
+
+    node_id: str
+    hostname: str
+    model: str
+    firmware: str
+    gluon: bool
+
+
+async def introduce(endpoint: Endpoint, seconds: float) -> Node:
+    """Asks a node who it is. Raises SourceError."""
+    answer, _ = await exchange(endpoint, b"GET nodeinfo", seconds)
+    told = unpack(answer)
+    info = told["nodeinfo"]
+    base, release = (info["software"]["firmware"][key].text() for key in ("base", "release"))
+    return Node(
+        node_id=_node_id(told),
+        hostname=info["hostname"].text(),
+        model=info["hardware"]["model"].text(),
+        firmware=release or base,
+        gluon=base.startswith("gluon"),
+    )
 
 
 def unpack(answer: bytes) -> Told:

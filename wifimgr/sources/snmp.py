@@ -27,10 +27,12 @@ from pysnmp.proto.api import v2c
 from pysnmp.proto.proxy import rfc2576
 
 from wifimgr.errors import visible
+from wifimgr.inventory import Inventory
 from wifimgr.model import Failure, Measured, Router
 from wifimgr.settings import Endpoint, Network, Secret, SnmpProfile
 from wifimgr.sources.base import Say, SourceError, reason_of
 from wifimgr.sources.profiles import Oid, Rows, Value, profile_of
+from wifimgr.sources.told import LONGEST_TEXT
 from wifimgr.ssh import KnownHosts
 
 MOST_ROWS = 128
@@ -45,6 +47,9 @@ MOST_KNOWN = 10_000
 """Greetings until a manager is replaced: pysnmp never forgets an engine id, and an agent may make up new ones."""
 SPARE = 0.25
 """Seconds that we keep to tell what went wrong."""
+
+SYS_DESCR: Oid = (1, 3, 6, 1, 2, 1, 1, 1, 0)
+SYS_NAME: Oid = (1, 3, 6, 1, 2, 1, 1, 5, 0)
 
 TOO_BIG, NO_SUCH_NAME, AUTHORIZATION = 1, 2, 16
 """error-status of RFC 3416, 3."""
@@ -103,8 +108,8 @@ class Engine(Protocol):
 class SnmpSource:
     """Asks agents for what the profile of their platform names."""
 
-    def __init__(self, network: Network, known_hosts: KnownHosts) -> None:
-        self._network = network
+    def __init__(self, inventory: Inventory, known_hosts: KnownHosts) -> None:
+        self._network = inventory.network
         self._engine: Engine = PysnmpEngine()
 
     async def ask(self, router: Router, seconds: float, say: Say) -> Measured:
@@ -144,6 +149,37 @@ def _tell(say: Say, values: Mapping[Oid, Value]) -> None:
     for oid, value in values.items():
         text = value.decode("utf-8", "replace") if isinstance(value, bytes) else "-" if value is None else str(value)
         say(f"  {'.'.join(map(str, oid))} = {visible(text[:100])}")
+
+
+@dataclass(frozen=True, slots=True)
+class Agent:
+    """Who an agent says it is. Any text, empty where it does not tell."""
+
+    name: str
+    """sysName (RFC 3418)."""
+    description: str
+    """sysDescr."""
+
+
+async def introduce(network: Network, router: Router, seconds: float) -> Agent:
+    """Asks a router's agent who it is, as its SNMP profile says. Raises SourceError, ConfigError ``missing-secret``."""
+    profile = network.snmp_profile(router)
+    assert profile, "a router with an SNMP profile"
+    until = asyncio.get_running_loop().time() + seconds - min(SPARE, seconds / 10)
+    engine = PysnmpEngine()
+    try:
+        target = Target(network.endpoint(router, "snmp"), Credentials.of(profile), until)
+        told = await engine.get(target, [SYS_NAME, SYS_DESCR])
+    finally:
+        await engine.close()
+    name, description = (told[oid] for oid in (SYS_NAME, SYS_DESCR))
+    if name is None and description is None:
+        raise SourceError(Failure.ANSWER, "it answers, but does not say who it is: look at its view")
+    return Agent(_text(name), _text(description))
+
+
+def _text(value: Value) -> str:
+    return value.decode("utf-8", "replace")[:LONGEST_TEXT] if isinstance(value, bytes) else ""
 
 
 # --- pysnmp ---

@@ -23,8 +23,8 @@ from ipaddress import IPv4Address, IPv4Interface
 from itertools import islice
 
 from wifimgr.errors import Refused, RouterError
+from wifimgr.inventory import Inventory
 from wifimgr.model import Failure, Interface, Internet, Measured, Radio, Router
-from wifimgr.settings import Network
 from wifimgr.settings.files import InternetEntry
 from wifimgr.sources.base import Say, SourceError
 from wifimgr.sources.told import Told
@@ -63,8 +63,8 @@ Sections = Mapping[str, bytes]
 class Ubus:
     """Asks over SSH, several routers at the same time, each in a thread of its own."""
 
-    def __init__(self, network: Network, known_hosts: KnownHosts) -> None:
-        self._network, self._known_hosts = network, known_hosts
+    def __init__(self, inventory: Inventory, known_hosts: KnownHosts) -> None:
+        self._inventory, self._known_hosts = inventory, known_hosts
         self._pool = ThreadPoolExecutor(LOGINS, thread_name_prefix="ubus")
 
     async def ask(self, router: Router, seconds: float, say: Say) -> Measured:
@@ -74,7 +74,6 @@ class Ubus:
         """
         deadline = Deadline(seconds * MARGIN)
         loop = asyncio.get_running_loop()
-        say(f"logs in at {self._network.endpoint(router, 'ssh')} and runs {len(UBUS_SH)} bytes of script")
         try:
             return await loop.run_in_executor(
                 self._pool, self._look, router, deadline, lambda line: loop.call_soon_threadsafe(say, line)
@@ -87,9 +86,10 @@ class Ubus:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _look(self, router: Router, deadline: Deadline, say: Tell) -> Measured:
-        wanted = self._network.internet
+        wanted = self._inventory.network.internet
         guests = wanted.network if wanted else GUESTS
-        target = target_of(self._network, self._known_hosts, router)
+        target = target_of(self._inventory, self._known_hosts, router)
+        say(f"logs in at {target.describe()} and runs {len(UBUS_SH)} bytes of script")
         with connect(target, deadline) as connection:
             told = _run(connection, deadline, f"values {shlex.quote(guests)}", say)
             if "end" not in told or _read(told, "info")["uptime"].number() is None:
@@ -98,6 +98,33 @@ class Ubus:
             if not wanted:
                 return measured
             return replace(measured, internet=_internet(connection, deadline, wanted, guests_of(told), say))
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """What a router with OpenWrt says it is. Any text, empty where it does not tell."""
+
+    hostname: str
+    model: str
+    name: str
+    """Of the board, as OpenWrt calls it: ``tplink,archer-c7-v5``."""
+    firmware: str
+    gluon: bool
+
+
+def introduce(connection: Connection, deadline: Deadline) -> Board | None:
+    """Asks a router what it is; None: it has no ubus, so it is no OpenWrt. Raises RouterError."""
+    told = _run(connection, deadline, "introduce", lambda line: None)
+    board = _read(told, "board")
+    if not board.is_object():
+        return None
+    return Board(
+        hostname=board["hostname"].text(),
+        model=board["model"].text(),
+        name=board["board_name"].text(),
+        firmware=board["release"]["description"].text(),
+        gluon="gluon" in told,
+    )
 
 
 def _failure(error: RouterError | Refused, deadline: Deadline) -> Failure:

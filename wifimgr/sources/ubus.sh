@@ -69,6 +69,13 @@ keep() {
 	}'
 }
 
+# introduce: what the router is.
+introduce() {
+	say board
+	ask system board
+	[ ! -e "${WIFIMGR_ROOT-}/lib/gluon/gluon-version" ] || say gluon
+}
+
 ended() {
 	say code
 	echo "$1"

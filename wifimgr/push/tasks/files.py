@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, WithJsonSchema, model_validator
 
 from wifimgr.errors import ConfigError
 from wifimgr.platforms.edits import FileEdit
 from wifimgr.push.script import safe_path
 from wifimgr.push.variables import Fill
+from wifimgr.settings.values import Shape
 from wifimgr.yamlfile import KeyPath, Strict, fault
 
 OWN = ("/etc/wifimgr", "/etc/init.d/wifimgr", "/etc/rc.d/S09wifimgr", "/lib/upgrade/keep.d/wifimgr")
@@ -29,19 +29,21 @@ def _path(value: str) -> str:
     return value
 
 
-def _mode(value: str) -> str:
-    if not re.fullmatch(r"0?[0-7]{3}", value):
-        raise fault("is not a file mode", 'write it in quotes, like "0644"')
-    return value
+Mode = Annotated[str, Shape("0?[0-7]{3}", "is not a file mode", 'write it in quotes, like "0644"')]
+FilePath = Annotated[str, AfterValidator(_path), WithJsonSchema({"type": "string", "pattern": "^/."})]
 
 
 class FileWish(Strict):
     """One wish: this file holds this text, or does not exist."""
 
-    path: Annotated[str, AfterValidator(_path)]
+    path: FilePath
+    """Where it is: a whole path, like /etc/banner."""
     content: str | None = None
-    mode: Annotated[str, AfterValidator(_mode)] | None = None
+    """All that is in it; end it with a line break."""
+    mode: Mode | None = None
+    """In quotes, like "0644"; a new file has that, one that is there keeps its own."""
     absent: bool = False
+    """true, in place of content: the file shall not be there."""
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

@@ -2,35 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, model_validator
+from pydantic import AfterValidator, WithJsonSchema, model_validator
 
 from wifimgr.errors import ConfigError
 from wifimgr.platforms.edits import UciEdit
 from wifimgr.push.variables import Fill
+from wifimgr.settings.values import Shape
 from wifimgr.yamlfile import KeyPath, Strict, fault
 
 REFUSED_PACKAGES = {"fstab": "a wrong mount is not undone by putting the file back"}
 
 
-def _name(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_]+", value):
-        raise fault("is not a name that UCI can hold", "use letters, digits and _")
-    return value
-
-
-def _type(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_./-]+", value):
-        raise fault("is not a type of a section", "write it as in the UCI file, like wifi-iface")
-    return value
+_PACKAGE = Shape("[A-Za-z0-9_-]+", "is not a name of a UCI package", "write the name of a file in /etc/config")
+_PUSHED = Shape(rf"(?!({'|'.join(REFUSED_PACKAGES)})$){_PACKAGE.pattern}", "may not be pushed", _PACKAGE.hint)
 
 
 def _package(value: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9_-]+", value):
-        raise fault("is not a name of a UCI package", "write the name of a file in /etc/config")
+    _PACKAGE.match(value)
     if value in REFUSED_PACKAGES:
         raise fault(f"may not be pushed: {REFUSED_PACKAGES[value]}", "change it by hand", "bad-wish")
     return value
@@ -45,18 +36,34 @@ def _wished(value: Any) -> Any:
     return value
 
 
-Name = Annotated[str, AfterValidator(_name)]
-Package = Annotated[str, AfterValidator(_package)]
-Wished = Annotated[Any, AfterValidator(_wished)]
+_ONE_TYPES = ["string", "number", "boolean"]
+_WISHED = {
+    "type": [*_ONE_TYPES, "array"],
+    "minLength": 1,
+    "items": {"type": _ONE_TYPES, "minLength": 1},
+    "minItems": 1,
+}
+
+Name = Annotated[str, Shape("[A-Za-z0-9_]+", "is not a name that UCI can hold", "use letters, digits and _")]
+Type = Annotated[
+    str,
+    Shape("[A-Za-z0-9_./-]+", "is not a type of a section", "write it as in the UCI file, like wifi-iface"),
+]
+Package = Annotated[str, AfterValidator(_package), WithJsonSchema(_PUSHED.schema)]
+Wished = Annotated[Any, AfterValidator(_wished), WithJsonSchema(_WISHED)]
 
 
 class Which(Strict):
     """Which sections a wish is about."""
 
-    type: Annotated[str, AfterValidator(_type)]
+    type: Type
+    """Such as wifi-iface."""
     name: Name | None = None
+    """The section with this name."""
     each: bool = False
+    """true: all sections of this type."""
     match: dict[Name, str] = {}
+    """The section whose options have these values."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
@@ -69,9 +76,13 @@ class UciWish(Strict):
     """One wish: these sections have these options, or do not exist."""
 
     section: Which
+    """Which section."""
     set: dict[Name, Wished] = {}
+    """Option to value: text, a number, true, false, or a list."""
     unset: list[Name] = []
+    """Options that shall not be there."""
     absent: bool = False
+    """true: the section shall not be there."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Self:
