@@ -15,17 +15,16 @@ from typing import Any
 
 from wifimgr.errors import ConfigError, Refused, WifimgrError
 from wifimgr.inventory import Inventory, compose, edit
-from wifimgr.inventory.compose import SiteSource
 from wifimgr.inventory.edit import KNOWN_HOSTS, Edits
 from wifimgr.inventory.importers.names import Unique, one_line, router_name
 from wifimgr.inventory.importers.propose import OTHERS
-from wifimgr.inventory.schema import SiteFile, ip_of, normalised
+from wifimgr.inventory.schema import ip_of, normalised
 from wifimgr.model import Lifecycle, Router
 from wifimgr.settings import NETWORK_FILE
 from wifimgr.sources import SourceError, respondd, snmp, ubus
 from wifimgr.sources.ping import Ping
 from wifimgr.ssh import Deadline, HostKey, KnownHosts, Shown, connect, scan, target_of
-from wifimgr.yamlfile import KeyPath, read, validate
+from wifimgr.yamlfile import KeyPath
 
 LOOK_SECONDS = 8.0
 """What :func:`look` and :func:`ask` may take, each."""
@@ -115,7 +114,7 @@ def candidate(inventory: Inventory, wish: Wish) -> Candidate:
     edit.known(wish.ssh or "default", network.ssh_profiles, "SSH profile")
     if wish.jump:
         edit.known(wish.jump, inventory.routers, "router")
-    inherited = _inherited(inventory, wish.site)
+    inherited = compose.inherited(network, edit.site_file(wish.site))
     profile = network.ssh_profiles[wish.ssh or inherited.get("ssh", "default")]
     values: dict[KeyPath, Any] = {("addresses",): [wish.address]}
     if wish.port not in (None, profile.port):
@@ -137,14 +136,6 @@ def candidate(inventory: Inventory, wish: Wish) -> Candidate:
         inherited=inherited,
         names=frozenset(inventory.routers),
     )
-
-
-def _inherited(inventory: Inventory, slug: str) -> dict[str, Any]:
-    network, shown = inventory.network, edit.site_file(slug)
-    document = read(network.folder / shown, shown)
-    source = SiteSource(slug, document, validate(document, SiteFile))
-    values = compose.at_site(network, source, compose.defaults(network))
-    return {key: located.value for key, located in values.items()}
 
 
 # ---------------------------------------------------------------- what it tells

@@ -46,6 +46,16 @@ def test_an_address_twice_at_one_router(tmp_path: Path) -> None:
     ]
 
 
+def test_behind_each_jump_router_lies_a_network_of_its_own(tmp_path: Path) -> None:
+    routers = ["a: {addresses: [192.0.2.1]}", "b: {addresses: [192.0.2.2]}"]
+    inner = ["c: {addresses: [10.0.0.1], jump: a}", "d: {addresses: [10.0.0.1], jump: b}"]
+    assert len(load(write(tmp_path, eins=site(*routers, *inner))).routers) == 4
+    same = "e: {addresses: [10.0.0.1], jump: b}"
+    assert problems(write(tmp_path, eins=site(*routers, *inner, same))) == [
+        f"{EINS}:8: routers.e.addresses: the address 10.0.0.1 is used twice; d has it in {EINS}:7 [duplicate-address]"
+    ]
+
+
 def test_a_retired_router_gives_its_address_free(tmp_path: Path) -> None:
     old = "a: {addresses: [192.0.2.1], lifecycle: retired}"
     assert len(load(write(tmp_path, eins=site(old, "b: {addresses: [192.0.2.1]}"))).routers) == 2

@@ -36,6 +36,13 @@ def test_in_a_network_that_says_little_there_is_little_to_find(tmp_path: Path) -
 
 # --- address ranges ---
 
+
+def test_an_address_behind_a_jump_router_is_nobodys_range(tmp_path: Path) -> None:
+    routers = ["a: {addresses: [192.0.2.1]}", "b: {addresses: [10.0.0.1], jump: a}", "c: {addresses: [10.0.0.2]}"]
+    folder = write(tmp_path, NETWORK + "prefixes: [192.0.2.0/24]\n", eins=site("", *routers))
+    assert found(folder) == [("foreign-address", "routers.c.addresses[0]")]
+
+
 RANGES = st.builds(
     lambda bits, length: IPv4Network(((10 << 24) + (bits >> 32 - length << 32 - length) % (1 << 24), length)),
     st.integers(0, (1 << 32) - 1).map(lambda bits: bits & 0x3FF),

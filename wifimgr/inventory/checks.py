@@ -95,10 +95,11 @@ def held(draft: Draft) -> Sequence[str]:
 
 
 def _addresses(scope: Scope) -> Iterator[Problem]:
-    owners: dict[str, Draft] = {}
+    """Behind each jump router lies a network of its own: many houses have a 192.168.1.1."""
+    owners: dict[tuple[str, str], Draft] = {}
     for draft in scope.drafts:
         for address in held(draft):
-            same = normalised(address)
+            same = (draft.router.jump or "", normalised(address))
             if same in owners:
                 other = owners[same]
                 hint = f"{other.router.name} has it in {other.values['addresses'].origin}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
@@ -10,7 +11,7 @@ from wifimgr.inventory.schema import Ports, SiteFile
 from wifimgr.model import Contact, Lifecycle, Manage, Origin, Router, Site
 from wifimgr.settings import Network, SecretRef
 from wifimgr.settings.files import Level
-from wifimgr.yamlfile import Document, KeyPath
+from wifimgr.yamlfile import Document, KeyPath, read, validate
 
 VARS = "vars."
 
@@ -83,6 +84,13 @@ def defaults(network: Network) -> Values:
 def at_site(network: Network, source: SiteSource, base: Values) -> Values:
     """The first two levels: what a site says for all its routers, over the defaults."""
     return {**base, **_values(network, source.document, (), source.file)}
+
+
+def inherited(network: Network, shown: str, text: str | None = None) -> dict[str, Any]:
+    """What every router of a site's file gets without saying so, by key; with ``text`` as if that stood in the file."""
+    document = read(network.folder / shown, shown, text)
+    source = SiteSource(Path(shown).stem, document, validate(document, SiteFile))
+    return {key: located.value for key, located in at_site(network, source, defaults(network)).items()}
 
 
 def drafts(network: Network, source: SiteSource, base: Values) -> Iterator[Draft]:

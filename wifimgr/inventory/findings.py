@@ -120,12 +120,12 @@ def _overlapped(ranges: Ranges, slug: str, prefix: Range) -> tuple[Range, str, O
 
 
 def _addresses(scope: Scope) -> Iterator[Problem]:
-    """Link-local addresses are in nobody's range, and of DNS names nobody knows."""
+    """Link-local addresses are in nobody's range, nor are those behind a jump router; of DNS names nobody knows."""
     ours, ranges, shown = _our_ranges(scope), _ranges(scope), scope.network.document.shown
     for draft in scope.drafts:
         for index, address in enumerate(held(draft)):
             ip = ip_of(address)
-            if ip is None or ip.is_link_local:
+            if ip is None or ip.is_link_local or draft.router.jump:
                 continue
             key = (*draft.entry.key, "addresses", index)
             if ours.know(ip.version) and not any(ours.around(ip)):

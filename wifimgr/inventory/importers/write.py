@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from wifimgr.inventory import compose
-from wifimgr.inventory.compose import VARS, SiteSource
+from wifimgr.inventory.compose import VARS
 from wifimgr.inventory.edit import Edits, site_file
 from wifimgr.inventory.importers.places import UNPLACED, Newcomer, Place
 from wifimgr.inventory.importers.propose import Proposal
 from wifimgr.inventory.load import Inventory
-from wifimgr.inventory.schema import FIRST_LINE, SiteFile
+from wifimgr.inventory.schema import FIRST_LINE
 from wifimgr.settings import NETWORK_FILE
-from wifimgr.yamlfile import read, validate
 from wifimgr.yamltext import inline
 
 NEW_SITE = f"""\
@@ -36,7 +34,7 @@ def write(proposal: Proposal, inventory: Inventory) -> None:
     edits = Edits(inventory.network.folder)
     if proposal.new_operator:
         edits.file(NETWORK_FILE).set(("operators", proposal.operator), {"name": "Others", "manage": "watch"})
-    defaults = _values(compose.defaults(inventory.network))
+    defaults = {name: _written(each.value) for name, each in compose.defaults(inventory.network).items()}
     for place in proposal.places:
         shown = site_file(place.slug)
         if place.new:
@@ -60,14 +58,8 @@ def _new_file(head: Mapping[str, Any], entries: Mapping[str, Mapping[str, Any]])
 
 
 def _at_site(inventory: Inventory, shown: str, text: str) -> dict[str, Any]:
-    network = inventory.network
-    document = read(network.folder / shown, shown, text)
-    source = SiteSource(Path(shown).stem, document, validate(document, SiteFile))
-    return _values(compose.at_site(network, source, compose.defaults(network)))
-
-
-def _values(values: compose.Values) -> dict[str, Any]:
-    return {name: _written(located.value) for name, located in values.items()}
+    values = compose.inherited(inventory.network, shown, text)
+    return {name: _written(value) for name, value in values.items()}
 
 
 def _written(value: Any) -> Any:
