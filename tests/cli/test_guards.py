@@ -19,7 +19,7 @@ import; init; router add; router adopt; router move; router rename; router retir
 site add
 """
 """Write the files of the network folder and change no router: for watched ones, too (decision 0016)."""
-X
+CHANGE_ROUTERS = {"apply": ["radio"], "forget": [], "rollback": []}
 """Change routers, with what else each has to be told besides selectors: these refuse what is only watched."""
 
 
