@@ -261,7 +261,7 @@ def test_all_times_of_a_push_grow_by_what_a_radio_listens() -> None:
 
 def test_router_that_listens_for_radar_again_after_an_undo_is_waited_for(tmp_path: Path) -> None:
     with one(tmp_path) as net:
-        target = target_of(net.inventory.network, net.known_hosts, net.inventory.routers["ap"])
+        target = target_of(net.inventory, net.known_hosts, net.inventory.routers["ap"])
         change = Change(router="ap", paths=(), touched=(), radar=600)
         window = apply._Window(net.pusher("name"), "ap", target, target.endpoint, change, "t1")
         assert round(window._back_until - window._open_until) == 60 + 600
