@@ -409,7 +409,9 @@ def test_regions_that_are_known() -> None:
     lands = "BW BY BE BB HB HH HE MV NI NW RP SL SN ST SH TH"
     assert [land for land in re.findall("[A-Z]+", lands) if region_hint(f"DE-{land}")] == []
     assert "DE-NW" in region_hint("DE-NRW")
-    assert region_hint("Nordrhein-Westfalen").startswith("known here: ")
+    assert region_hint("de-nw") == "did you mean DE-NW?"
+    assert region_hint("NRW") == "write a country, or one with its region, like DE-NW"
+    assert region_hint("Nordrhein-Westfalen") == region_hint("NRW")
 
 
 # --- in words ---

@@ -31,6 +31,14 @@ Marks = Mapping[str, str]
 
 LISTS = ["check", "site list", "router list", "router show haus-ap", "status", "journal list", "export flows"]
 """Commands that print rows, in each form."""
+
+
+@pytest.fixture(autouse=True)
+def allowed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine lets secrets be asked for with ``cat``."""
+    monkeypatch.setenv("WIFIMGR_SECRET_COMMANDS", "cat")
+
+
 COMMANDS = [
     *(f"{command} -o {form}" for command in LISTS for form in Form),
     *(f"export {format}" for format in EXPORTERS),
@@ -136,7 +144,6 @@ lifecycle: planned
 CONTACT = (
     '{{name: "<{0} name>", phone: "<{0} phone>", email: "<{0} email>", hours: \'Mo-Fr 08:00-16:00 "<{0} hours>"\'}}'
 )
-LOCAL = "secret_commands: [cat]\n"
 
 
 def marked(number: int) -> Marks:
@@ -159,10 +166,10 @@ def filled(text: str, marks: Marks) -> str:
 def files_of(marks: Marks) -> dict[str, str]:
     """Every file of the network: name to text."""
     return {
+        ".wifimgr/local.yaml": "push: {login_gap: 5s}\n",
         "inventory/network.yaml": filled(NETWORK, marks),
         "inventory/sites/haus.yaml": filled(SITE, marks),
         "inventory/sites/platz.yaml": filled(PUBLIC, marks),
-        ".wifimgr/local.yaml": LOCAL,
         f"secrets/{marks['reference file']}": marks["secret file"] + "\n",
         "secrets/asked": marks["secret command"] + "\n",
         "secrets/psk": marks["secret var"] + "\n",

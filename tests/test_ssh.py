@@ -40,6 +40,16 @@ def known_hosts(folder: Path, text: str) -> KnownHosts:
     return KnownHosts(path)
 
 
+def test_trusting_follows_no_link_that_somebody_laid_out(tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.write_text("mine", encoding="utf-8")
+    (tmp_path / "known_hosts.new").symlink_to(other)
+    KnownHosts(tmp_path / "known_hosts").trust({"ap": HostKey("ssh-ed25519", "AAAA")})
+    assert other.read_text(encoding="utf-8") == "mine"
+    assert (tmp_path / "known_hosts").read_text(encoding="utf-8") == "ap ssh-ed25519 AAAA\n"
+    assert not (tmp_path / "known_hosts").is_symlink()
+
+
 def test_known_hosts_hold_several_keys_of_a_router_and_comments(tmp_path: Path) -> None:
     text = f"# ours\n\neins-ap ssh-ed25519 {ED25519} # Keller\nzwei ssh-rsa AAAA\neins-ap ssh-rsa AAAA\n"
     hosts = known_hosts(tmp_path, text)

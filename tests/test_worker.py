@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, closing
 from datetime import UTC, datetime, timedelta
@@ -22,6 +23,7 @@ from wifimgr.lab import SERVICES, Lab
 from wifimgr.model import Failure, Flip, Measured, Router, State
 from wifimgr.settings import make_state_dir
 from wifimgr.store import Store
+from wifimgr.store.leases import Held
 from wifimgr.worker import Worker
 
 Fakes = dict[str, Fake]
@@ -121,6 +123,35 @@ def test_who_cancels_it_finds_everything_closed(folder: Path, store: Store, fake
 
     asyncio.run(run())
     assert [fake.closed for fake in fakes.values()] == [1, 1, 1]
+    with store.hold("watch", 60):
+        pass
+
+
+def test_a_beat_that_was_under_way_does_not_take_the_duty_again(
+    folder: Path, store: Store, fakes: Fakes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    under_way, go_on, renew = threading.Event(), threading.Event(), Held.renew
+
+    def slow(held: Held) -> None:
+        if fakes["ubus"].at_once:  # not when the duty is taken first
+            under_way.set()
+            go_on.wait(PATIENCE)
+        renew(held)
+
+    monkeypatch.setattr(Held, "renew", slow)
+    monkeypatch.setattr("wifimgr.worker.BEAT", 0.01)
+    fakes["ubus"].answer = never
+
+    async def run() -> None:
+        task = asyncio.create_task(Worker(LiveInventory(folder), store, print, tick=0.01).run(asyncio.Event()))
+        await until(under_way.is_set)
+        task.cancel()
+        threading.Timer(0.2, go_on.set).start()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(run())
+    monkeypatch.undo()
     with store.hold("watch", 60):
         pass
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -466,3 +467,16 @@ def test_whatever_stands_in_a_file_something_is_salvaged(tmp_path_factory: pytes
     file, _, lines = salvaged(folder, text)
     assert isinstance(file, Outer)
     assert bool(lines) == bool(refused_or_invalid(folder, text))
+
+
+@pytest.mark.parametrize("kind", ["fifo", "device", "large", "folder"])
+def test_what_is_no_plain_file_of_sensible_size_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "x.yaml"
+    if kind == "large":
+        path.touch()
+        os.truncate(path, yamlfile.LARGEST + 1)
+    else:
+        {"fifo": lambda: os.mkfifo(path), "device": lambda: path.symlink_to("/dev/zero"), "folder": path.mkdir}[kind]()
+    why = {"large": "is larger than 16 MiB", "folder": "is a directory"}.get(kind, "is no plain file")
+    with pytest.raises(ConfigError, match=f"x.yaml: cannot be read: {why}"):
+        yamlfile.read(path, "x.yaml")

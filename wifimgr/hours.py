@@ -75,7 +75,12 @@ def region_hint(region: str) -> str:
     known = holidays.list_supported_countries(include_aliases=False)
     country = region.partition("-")[0]
     names = [country, *(f"{country}-{name}" for name in known[country])] if country in known else [*known]
-    return "" if region in names else did_you_mean(region, names)
+    if region in names:
+        return ""
+    upper = region.upper()
+    if country not in known and upper != region and not region_hint(upper):
+        return f"did you mean {upper}?"
+    return did_you_mean(region, names) if country in known else "write a country, or one with its region, like DE-NW"
 
 
 def known_hours(text: str, calendar: Calendar) -> Hours | None:

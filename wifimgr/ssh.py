@@ -17,8 +17,10 @@ import base64
 import hashlib
 import hmac
 import logging
+import os
 import re
 import socket
+import tempfile
 import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping
@@ -129,9 +131,12 @@ class KnownHosts:
         lines = self.path.read_text(encoding="utf-8").splitlines() if self.path.exists() else []
         kept = [line for line in lines if not keys.keys() & set(line.split("#")[0].split()[:1])]
         text = "\n".join([*kept, *(f"{name} {key.type} {key.base64}" for name, key in keys.items())]) + "\n"
-        fresh = self.path.with_suffix(".new")
-        try:
-            fresh.write_text(text, encoding="utf-8")
+        try:  # a file of a name that nobody can know: a link under a known one would lead our writing elsewhere
+            number, name = tempfile.mkstemp(dir=self.path.parent, prefix=".known_hosts.")
+            with os.fdopen(number, "w", encoding="utf-8") as file:
+                file.write(text)
+            fresh = Path(name)
+            fresh.chmod(0o644)
             fresh.replace(self.path)
         except OSError as error:
             raise ConfigError("unreadable-file", f"cannot be written: {error}", where=str(self.path)) from None

@@ -71,15 +71,17 @@ class Worker:
 
     async def _serve(self, stop: asyncio.Event) -> None:
         """Watches for as long as this is our duty."""
-        with ExitStack() as stack:
-            try:
-                held = await self._in_thread(stack.enter_context, self._store.hold(DUTY, HOLD))
-                self._tell("duty", "", "the other wifimgr has ended: this one watches now")
-                await self._watch(held, stop)
-            except Refused as error:
-                self._tell("duty", error.line())
-            except StoreError as error:
-                self._tell("store", self._told.get("store") or error.line())
+        duty = ExitStack()
+        try:
+            held = await self._in_thread(duty.enter_context, self._store.hold(DUTY, HOLD))
+            self._tell("duty", "", "the other wifimgr has ended: this one watches now")
+            await self._watch(held, stop)
+        except Refused as error:
+            self._tell("duty", error.line())
+        except StoreError as error:
+            self._tell("store", self._told.get("store") or error.line())
+        finally:  # in the same thread, after a beat that may be under way: that one would take the duty again
+            self._thread.submit(duty.close).result()
         await _pause(stop, self._tick)
 
     async def _watch(self, held: Held, stop: asyncio.Event) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import re
+import stat
 import types
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,8 @@ except ImportError:  # PyYAML without libyaml: the same language, ten times slow
 KeyPath = tuple[str | int, ...]
 Model = TypeVar("Model", bound=BaseModel)
 
+LARGEST = 16 << 20
+"""Bytes of a file that somebody wrote."""
 DEEPEST = 40
 """Nesting that no honest file reaches."""
 MOST_VALUES = 200_000
@@ -207,10 +210,16 @@ def read_text(path: Path, shown: str) -> str:
 def read_bytes(path: Path, shown: str) -> bytes:
     """What stands in a file. Raises ConfigError ``unreadable-file``."""
     try:
-        return path.read_bytes()
+        about = path.stat()
+        if stat.S_ISREG(about.st_mode) and about.st_size <= LARGEST:
+            return path.read_bytes()
     except OSError as error:
         reason = (error.strerror or "unknown reason").lower()
         raise ConfigError("unreadable-file", f"cannot be read: {reason}", where=shown) from None
+    if stat.S_ISDIR(about.st_mode):
+        raise ConfigError("unreadable-file", "cannot be read: is a directory", where=shown)
+    what = f"is larger than {LARGEST >> 20} MiB" if stat.S_ISREG(about.st_mode) else "is no plain file"
+    raise ConfigError("unreadable-file", f"cannot be read: {what}", where=shown)
 
 
 def decoded(raw: bytes, shown: str) -> str:

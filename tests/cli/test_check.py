@@ -167,7 +167,7 @@ def test_half_finished_work_stops_no_other_command(network: Path, capsys: Out) -
     assert run(["check"]) == 2
     assert capsys.readouterr().err == (
         "error: inventory/sites/zwei.yaml:3: routers: this place has no routers; "
-        "add one with 'wifimgr router add', or say lifecycle: planned [no-routers]\n"
+        "add one with 'wifimgr router add', say lifecycle: planned, or take the file away [no-routers]\n"
     )
     assert run(["router", "list"]) == 0
 
@@ -189,7 +189,9 @@ def test_secrets_are_fetched_only_when_asked_for(network: Path, capsys: Out) -> 
     ]
 
 
-def test_a_missing_secret_is_told_at_each_place_and_asked_for_once(network: Path, capsys: Out) -> None:
+def test_a_missing_secret_is_told_at_each_place_and_asked_for_once(
+    network: Path, capsys: Out, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ask = network / "ask"
     ask.write_text("#!/bin/sh\necho run >> runs\necho hunter2\nexit 1\n", encoding="utf-8")
     ask.chmod(0o755)
@@ -197,7 +199,8 @@ def test_a_missing_secret_is_told_at_each_place_and_asked_for_once(network: Path
     text = NETWORK.replace("vars: {ssid: frei,", f"vars: {{psk: {reference}, ssid: frei,")
     text = text.replace("{env: ROUTER_PASSWORD}", reference).replace("{file: secrets/community}", reference)
     site = SITE.replace("role: gateway", f"vars: {{psk: {reference}}}")
-    write(network, text, local=f"secret_commands: [{ask}]\n", eins=site)
+    monkeypatch.setenv("WIFIMGR_SECRET_COMMANDS", str(ask))
+    write(network, text, eins=site)
     add_playbook(network, PLAYBOOK.replace("{file: secrets/psk}", reference))
     assert run(["check", "--secrets"]) == 2
     out, err = capsys.readouterr()

@@ -85,8 +85,14 @@ def test_set_says_when_there_is_nothing_to_change(capsys: Out) -> None:
 
 
 def test_set_quiet_says_nothing(folder: Path, capsys: Out) -> None:
-    assert run(["router", "set", "-q", "eins-gw", "tags=a,b", "tags=b"]) == 0
-    assert (capsys.readouterr().err, load(folder).routers["eins-gw"].tags) == ("", ("b",))
+    assert run(["router", "set", "-q", "eins-gw", "tags=a,b"]) == 0
+    assert (capsys.readouterr().err, load(folder).routers["eins-gw"].tags) == ("", ("a", "b"))
+
+
+def test_a_key_given_twice_is_an_error(folder: Path, capsys: Out) -> None:
+    assert run(["router", "set", "eins-gw", "tags=a", "tags=b"]) == 2
+    told = "error: tags: is given twice; put commas between the items of a list [duplicate-key]\n"
+    assert capsys.readouterr().err == told
 
 
 @pytest.mark.parametrize(

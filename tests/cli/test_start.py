@@ -216,7 +216,7 @@ def test_a_wrong_answer_is_asked_for_again(here: Path) -> None:
     code, shown = talk(
         ["init", "net", "--name", "a", "--owner", "b", "--site", "c", "--key", "d"],
         ("holidays", "NW"),
-        ("known here: AD", "DE-NRW"),
+        ("write a country, or one with its region, like DE-NW", "DE-NRW"),
         ("known here: DE, DE-Augsburg", "DE-NW"),
     )
     assert code == 0

@@ -9,6 +9,7 @@ import pytest
 from tests.networks import NETWORK, SITE, write
 from wifimgr.errors import ConfigError
 from wifimgr.inventory import load
+from wifimgr.inventory.checks import MOST_HINTS
 
 
 def problems(folder: Path) -> list[str]:
@@ -44,6 +45,14 @@ def test_an_address_twice_at_one_router(tmp_path: Path) -> None:
     assert problems(write(tmp_path, eins=site("a: {addresses: [192.0.2.1, 192.0.2.1]}"))) == [
         f"{EINS}:4: routers.a.addresses: the address 192.0.2.1 is used twice; a has it in {EINS}:4 [duplicate-address]"
     ]
+
+
+def test_of_many_unknown_names_only_some_are_looked_for(tmp_path: Path) -> None:
+    """Each costs a look at all names."""
+    routers = [f"r{number}: {{addresses: [10.0.{number}.1], behind: rr{number}}}" for number in range(120)]
+    told = problems(write(tmp_path, eins=site(*routers)))
+    assert len(told) == 120
+    assert sum("did you mean" in line for line in told) == MOST_HINTS
 
 
 def test_behind_each_jump_router_lies_a_network_of_its_own(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import os
 import shutil
 import stat
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -110,11 +111,11 @@ def test_each_key_of_each_router_is_set_and_unset_and_nothing_else_changes(examp
         was, before = text.text, text.data
         here: KeyPath = ("routers", router.name, key)
         lines_of_the_key = 1 if key in before["routers"][router.name] else 0
-        [change] = set_values(edits, [router], {(key,): VALUE_OF[key]})
+        [change, *_] = set_values(edits, [router], {(key,): VALUE_OF[key]})
         assert same(text.data, with_value(before, here, VALUE_OF[key]))
         assert change.where == str(text.origin(here))
         assert len(gone(was, text.text)) == lines_of_the_key
-        [back] = set_values(edits, [router], {}, [(key,)])
+        [back, *_] = set_values(edits, [router], {}, [(key,)])
         assert same(text.data, without(before, here))
         assert (back.before, back.after) == (change.after, None)
         assert len(gone(was, text.text)) == lines_of_the_key
@@ -555,20 +556,63 @@ def test_set_tells_each_change_once_and_hides_what_is_secret(folder: Path) -> No
     words = ["vars.ssid=mast", "vars.wifi_password={env: A}", "private.note=Geheim", "tags=a,b"]
     changes = set_values(edits, routers, read_values(words), [read_key("behind"), read_key("room")])
     assert told(changes) == [
-        "platz-1: vars.ssid: None -> mast (inventory/sites/platz.yaml:11)",
-        "platz-1: vars.wifi_password: None -> *** (inventory/sites/platz.yaml:11)",
-        "platz-1: private.note: None -> *** (inventory/sites/platz.yaml:12)",
-        "platz-1: tags: None -> ['a', 'b'] (inventory/sites/platz.yaml:13)",
+        "platz-1: vars.ssid: None -> mast (inventory/sites/platz.yaml:10)",
+        "platz-1: vars.wifi_password: None -> *** (inventory/sites/platz.yaml:10)",
+        "platz-1: private.note: None -> *** (inventory/sites/platz.yaml:11)",
+        "platz-1: tags: None -> ['a', 'b'] (inventory/sites/platz.yaml:12)",
         "platz-1: behind: eins-gw -> None (inventory/sites/platz.yaml:8)",
-        "platz-2: vars.wifi_password: None -> *** (inventory/sites/platz.yaml:20)",
-        "platz-2: private.note: None -> *** (inventory/sites/platz.yaml:21)",
-        "platz-2: tags: None -> ['a', 'b'] (inventory/sites/platz.yaml:22)",
+        "platz-2: vars.wifi_password: None -> *** (inventory/sites/platz.yaml:19)",
+        "platz-2: private.note: None -> *** (inventory/sites/platz.yaml:20)",
+        "platz-2: tags: None -> ['a', 'b'] (inventory/sites/platz.yaml:21)",
         "platz-2: behind: platz-1 -> None (inventory/sites/platz.yaml:16)",
     ]
     assert set_values(edits, routers, read_values(words), [read_key("behind")]) == []
     edits.write()
     after = load(folder).routers["platz-2"]
     assert (after.tags, after.behind, after.vars["ssid"]) == (("a", "b"), None, "mast")
+
+
+def test_set_says_when_a_router_becomes_ours(folder: Path) -> None:
+    edits = Edits(folder)
+    router = edits.check().routers["eins-gw"]
+    theirs = set_values(edits, [router], read_values(["operator=community"]))
+    assert [(change.key, change.before, change.after) for change in theirs][1:] == [("manage", "push", "watch")]
+    ours = set_values(edits, [edits.check().routers["eins-gw"]], {}, [read_key("operator")])
+    assert [(change.key, change.before, change.after) for change in ours][1:] == [("manage", "watch", "push")]
+
+
+def test_no_new_router_is_called_as_one_whose_key_is_trusted(folder: Path) -> None:
+    (folder / edit.KNOWN_HOSTS).write_text("gone ssh-ed25519 AAAA\n", encoding="utf-8")
+    with pytest.raises(ConfigError, match="a key of another gone is trusted already"):
+        edit.add_router(Edits(folder), "eins", "gone", {("addresses",): ["192.0.2.20"]})
+
+
+def test_a_move_writes_the_new_place_first(folder: Path) -> None:
+    """Whoever is killed in the middle finds a router twice, which check tells, and never lost."""
+    edits = Edits(folder)
+    edit.move(edits, "eins-gw", "platz")
+    assert list(edits.texts) == ["inventory/sites/platz.yaml", "inventory/sites/eins.yaml"]
+
+
+def test_two_edits_at_once_never_overwrite_each_other(folder: Path) -> None:
+    edits = [Edits(folder) for _ in range(8)]
+    for number, each in enumerate(edits):
+        each.file("inventory/sites/eins.yaml").set(("routers", "eins-gw", "room"), f"Raum {number}")
+
+    def write(each: Edits) -> bool:
+        try:
+            each.write()
+        except ConfigError as error:
+            return error.id != "file-changed"
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        assert sum(pool.map(write, edits)) == 1
+
+
+def test_a_value_and_keys_below_it_are_not_both(folder: Path) -> None:
+    with pytest.raises(ConfigError, match="given as a value and with keys"):
+        read_values(["private.a=1", "private.a.b=2"])
 
 
 def test_unset_leaves_no_empty_mapping_behind(folder: Path) -> None:

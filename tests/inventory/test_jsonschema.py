@@ -141,7 +141,6 @@ endpoints: {eins-gw: {ssh: "127.0.0.1:40001", http: "[fe80::1%br-lan]:80", ping:
 ssh: {default: {user: me, key: {file: /home/x/id}}}
 push: {confirm_within: 90s, settle: {connectivity: 25s, other: 3s}, login_gap: 5s, reboot_after: never}
 watch: {interval: 1m}
-secret_commands: [pass, /usr/bin/sops]
 """,
     File.SCHOOL_HOLIDAYS: """\
 until: 2027-07-18
@@ -473,7 +472,6 @@ MISTAKES = {
     "relative path": (File.PLAYBOOK, "path: /etc/banner", "path: etc/banner"),
     "two checks in one": (File.PLAYBOOK, "[{ssid: frei}, {interface: guest},", "[{ssid: frei, interface: guest},"),
     "default route to somewhere": (File.PLAYBOOK, "{default-route: true}", "{default-route: wan}"),
-    "program with arguments": (File.LOCAL, "[pass,", "[pass show,"),
 }
 
 

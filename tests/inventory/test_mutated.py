@@ -117,7 +117,6 @@ interrupts: {wifi: 40s}
 endpoints: {eins-gw: {ssh: "127.0.0.1:40001", snmp: "[::1]:161"}}
 ssh: {high: {user: admin}}
 watch: {interval: 5s}
-secret_commands: [pass]
 """,
 }
 

@@ -102,7 +102,7 @@ def test_a_selector_that_matches_nothing_is_not_passed_over_beside_one_that_does
 def test_an_empty_inventory_says_so(tmp_path: Path) -> None:
     empty = load(write(tmp_path, eins="name: x\nkind: other\nrouters: {}\n"))
     assert select(empty) == []
-    with pytest.raises(ConfigError, match="none is known here"):
+    with pytest.raises(ConfigError, match="this place has no routers; add one with"):
         select(empty, ["eins"])
 
 

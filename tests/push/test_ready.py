@@ -90,12 +90,15 @@ def test_ways_that_lead_nowhere_stop_no_selector(tmp_path: Path, behind: str) ->
     assert found == [missing("one", routers, KNOWN)]
 
 
-def test_a_secret_of_a_playbook_may_start_what_this_machine_allows(tmp_path: Path) -> None:
-    write(tmp_path, local="secret_commands: [echo]\n")
+def test_a_secret_of_a_playbook_may_start_what_this_machine_allows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WIFIMGR_SECRET_COMMANDS", "pass, echo")
+    write(tmp_path)
     lines(tmp_path, '"{{ psk }}"', "platform=openwrt\nvars: {psk: {command: echo hunter2}}")
     inventory = load(tmp_path)
     router = inventory.routers["eins-ap"]
-    allowed = load_playbook(tmp_path, "x", inventory.network.local.secret_commands)
+    allowed = load_playbook(tmp_path, "x", inventory.network.secret_commands)
     [edit] = allowed.wishes(router).edits
     assert edit.set == {"a": Secret("hunter2")}  # type: ignore[union-attr]
     with pytest.raises(ConfigError, match="this machine does not let files start echo"):

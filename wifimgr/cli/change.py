@@ -60,7 +60,7 @@ def _plan(run: common.Run, playbook: str, select: Sequence[str]) -> tuple[Plan, 
     folder = run.folder()
     inventory = load(folder)
     common.log_to(make_state_dir(folder))
-    wanted = load_playbook(folder, playbook, inventory.network.local.secret_commands)
+    wanted = load_playbook(folder, playbook, inventory.network.secret_commands)
     known_hosts = KnownHosts(folder / "inventory/known_hosts")
     routers = choose(inventory, wanted, select)
     run.detail(f"reading {plans.counted(len(routers))}")

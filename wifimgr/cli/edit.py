@@ -79,9 +79,10 @@ def add_site(
 
 def _position(text: str) -> list[float]:
     try:
-        return [float(part) for part in text.split(",")]
+        latitude, longitude = map(float, text.split(","))
+        return [latitude, longitude]
     except ValueError:
-        hint = "write latitude and longitude in degrees, like 51.4652,6.7741"
+        hint = "write latitude and longitude in degrees, with points: 51.4652,6.7741"
         raise ConfigError("wrong-type", "is not a position", key="position", hint=hint) from None
 
 

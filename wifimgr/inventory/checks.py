@@ -108,6 +108,8 @@ def _addresses(scope: Scope) -> Iterator[Problem]:
             owners.setdefault(same, draft)
 
 
+MOST_HINTS = 100
+"""Names that are looked for among all others: each costs a look at every one of them."""
 _REFERENCES: tuple[tuple[str, str, Callable[[Scope], Collection[str] | None]], ...] = (
     ("operator", "operator", lambda scope: scope.network.document.names("operators")),
     ("ssh", "SSH profile", lambda scope: scope.network.ssh_names()),
@@ -123,10 +125,10 @@ def _references(scope: Scope) -> Iterator[Problem]:
         known = names(scope)
         if known is None:
             continue
-        for located in dict.fromkeys(draft.values[key] for draft in scope.drafts if key in draft.values):
-            if located.value not in known:
-                hint = did_you_mean(located.value, known)
-                yield _at(located, "unknown-name", f"there is no {noun} '{located.value}'", hint)
+        told = dict.fromkeys(draft.values[key] for draft in scope.drafts if key in draft.values)
+        for number, located in enumerate(each for each in told if each.value not in known):
+            hint = did_you_mean(located.value, known) if number < MOST_HINTS else "see 'wifimgr router list'"
+            yield _at(located, "unknown-name", f"there is no {noun} '{located.value}'", hint)
 
 
 def _uplinks(scope: Scope) -> Iterator[Problem]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import codecs
+import fcntl
 import os
 import secrets
 import stat
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -16,7 +17,7 @@ from wifimgr.errors import INVISIBLE, ConfigError, Refused, did_you_mean
 from wifimgr.inventory.load import SITES_FOLDER, Inventory, load
 from wifimgr.inventory.schema import FIRST_LINE, ROUTER_NAME, SITE_SLUG, RouterEntry, SiteFile
 from wifimgr.model import Lifecycle, Router
-from wifimgr.settings import LOCAL_FILE, NETWORK_FILE, SecretRef, looks_secret
+from wifimgr.settings import INVENTORY_FOLDER, LOCAL_FILE, NETWORK_FILE, SecretRef, looks_secret
 from wifimgr.yamlfile import Document, KeyPath, Strict, decoded, dotted, read, read_bytes, validate
 from wifimgr.yamltext import YamlText, inline, value_at
 
@@ -76,7 +77,7 @@ class Edits:
 
     def has(self, shown: str) -> bool:
         """Whether a file is there, or was created in here."""
-        return shown in self._files or (self._folder / shown).exists()
+        return shown in self._files or os.path.lexists(self._folder / shown)  # a link to nowhere is there, too
 
     def lines(self, shown: str) -> list[str]:
         """The lines of a file that is not YAML, each with its end; none when it is not there."""
@@ -115,9 +116,10 @@ class Edits:
         try:
             for at, file in changed.items():
                 fresh[at] = _beside(paths[at], file.written)
-            self._refuse_foreign()
-            for at in changed:
-                fresh[at].replace(paths[at])
+            with _alone(self._folder / INVENTORY_FOLDER):
+                self._refuse_foreign()
+                for at in changed:
+                    fresh[at].replace(paths[at])
         except BaseException as error:
             undone = [_put_back(paths[shown], file) for shown, file in changed.items()]
             if not isinstance(error, OSError):
@@ -142,6 +144,17 @@ class Edits:
             if (path.read_bytes() if path.exists() else None) != self._files[shown].read:
                 hint = "nothing was written; say it again to edit what stands there now"
                 raise ConfigError("file-changed", "was changed by somebody else meanwhile", where=shown, hint=hint)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Keeps every other edit waiting, for as long as the block runs. Raises OSError."""
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(lock)
 
 
 def _beside(path: Path, content: bytes) -> Path:
@@ -225,6 +238,9 @@ def read_values(words: Iterable[str]) -> dict[KeyPath, Any]:
             hint = "put a value with spaces in quotes: room='Hof, Tor 2'"
             raise ConfigError("unknown-key", "is not written as KEY=VALUE", key=name, hint=hint)
         key = read_key(name)
+        if key in values:
+            hint = "put commas between the items of a list"
+            raise ConfigError("duplicate-key", "is given twice", key=name, hint=hint)
         values[key] = _read_value(key, text)
     _refuse_wrong(nested(values), RouterEntry)
     return values
@@ -262,6 +278,11 @@ def nested(values: Mapping[KeyPath, Any]) -> dict[str, Any]:
         mapping = data
         for part in way:
             mapping = mapping.setdefault(str(part), {})
+            if not isinstance(mapping, dict):
+                hint = "write one of both"
+                raise ConfigError(
+                    "duplicate-key", "is given as a value and with keys", key=dotted((*way, last)), hint=hint
+                )
         mapping[str(last)] = value
     return data
 
@@ -351,6 +372,7 @@ def add_router(edits: Edits, site: str, name: str, values: Mapping[KeyPath, Any]
     inventory = edits.check()
     known(site, inventory.sites, "site")
     _refuse_name(inventory, name)
+    refuse_trusted(edits, name)
     edits.file(site_file(site)).add(("routers",), {name: nested(values)})
 
 
@@ -364,17 +386,50 @@ def _refuse_name(inventory: Inventory, name: str) -> None:
         raise ConfigError("already-there", "is there already", where=where, key=name, hint="take another name")
 
 
+def trusted_names(folder: Path) -> set[str]:
+    """The routers that a host key is trusted for, in the inventory or not."""
+    edits = Edits(folder)
+    return {words[0] for line in edits.lines(KNOWN_HOSTS) if (words := line.split("#")[0].split())}
+
+
+def refuse_trusted(edits: Edits, name: str) -> None:
+    """Raises ConfigError when a host key is trusted for a name that is to be somebody's from now on."""
+    names = [line.split("#")[0].split()[:1] for line in edits.lines(KNOWN_HOSTS)]
+    if [name] in names:
+        where, hint = f"{KNOWN_HOSTS}:{names.index([name]) + 1}", "take that line out, or choose another name"
+        raise ConfigError("already-there", f"a key of another {name} is trusted already", where=where, hint=hint)
+
+
 def set_values(
     edits: Edits, routers: Iterable[Router], values: Mapping[KeyPath, Any], unset: Iterable[KeyPath] = ()
 ) -> list[Edited]:
     """Give routers values, and take others away from them; returns what that changes."""
     wanted = [*values.items(), *((key, None) for key in unset)]
     changes = [
-        _set_one(edits.file(site_file(router.site)), router.name, key, value)
+        (router, _set_one(edits.file(site_file(router.site)), router.name, key, value))
         for router in routers
         for key, value in wanted
     ]
-    return [change for change in changes if change]
+    made = [(router, change) for router, change in changes if change]
+    told = [_as_written(edits, router, change) for router, change in made]
+    if any(change.key == "operator" for change in told):
+        with suppress(ConfigError):  # what is wrong then is told by who writes
+            after = edits.check().routers
+            told += [each for router, _ in made for each in _managed(router, after[router.name])]
+    return told
+
+
+def _managed(before: Router, after: Router) -> list[Edited]:
+    """Whether we may change a router from now on: nobody shall have to work that out from the name of an operator."""
+    where = str(after.origins.get("manage", ""))
+    different = before.manage is not after.manage
+    return [Edited(after.name, "manage", str(before.manage), str(after.manage), where)] if different else []
+
+
+def _as_written(edits: Edits, router: Router, change: Edited) -> Edited:
+    """A change with the line where it stands when all are made."""
+    key = ("routers", router.name, *change.key.split("."))
+    return replace(change, where=str(edits.file(site_file(router.site)).origin(key)))
 
 
 def _set_one(text: YamlText, router: str, key: KeyPath, value: Any) -> Edited | None:
@@ -405,7 +460,7 @@ def move(edits: Edits, name: str, site: str) -> list[Edited]:
     before = inventory.routers[name]
     if before.site == site:
         raise ConfigError("already-there", f"stands in {site} already", key=name, hint="name another site")
-    old_file, new_file = edits.file(site_file(before.site)), edits.file(site_file(site))
+    new_file, old_file = edits.file(site_file(site)), edits.file(site_file(before.site))  # rather twice than lost
     new_file.paste(("routers", name), old_file.cut(("routers", name)))
     said_there = new_file.data.get("operator", inventory.network.file.defaults.operator)
     differs = "operator" not in new_file.data["routers"][name] and said_there != before.operator
@@ -471,11 +526,9 @@ def _references(edits: Edits, inventory: Inventory, name: str) -> list[tuple[Yam
 
 def _rename_host_keys(edits: Edits, old: str, new: str) -> None:
     """The keys that are trusted for a router are trusted under its new name; every other line stays."""
+    refuse_trusted(edits, new)
     lines = edits.lines(KNOWN_HOSTS)
     names = [line.split("#")[0].split()[:1] for line in lines]
-    if [new] in names:
-        where, hint = f"{KNOWN_HOSTS}:{names.index([new]) + 1}", "take that line out, or choose another name"
-        raise ConfigError("already-there", f"a key of another {new} is trusted already", where=where, hint=hint)
     named = zip(lines, names, strict=True)
     edits.set_lines(KNOWN_HOSTS, (line.replace(old, new, 1) if name == [old] else line for line, name in named))
 

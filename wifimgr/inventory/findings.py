@@ -163,7 +163,7 @@ def _empty(scope: Scope) -> Iterator[Problem]:
     for slug, document, file in scope.sources:
         sure = defaults.sure(("defaults",), "lifecycle") and document.gaps.sure((), "routers", "lifecycle")
         if not file.routers and in_use(scope.sites[slug]) and sure:
-            hint = "add one with 'wifimgr router add', or say lifecycle: planned"
+            hint = "add one with 'wifimgr router add', say lifecycle: planned, or take the file away"
             yield document.problem("no-routers", ("routers",), "this place has no routers", hint)
 
 

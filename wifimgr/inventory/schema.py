@@ -8,6 +8,7 @@ import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, PlainValidator, WithJsonSchema
+from pydantic_core import PydanticCustomError
 
 from wifimgr.settings.files import Contact, Level
 from wifimgr.settings.values import ONE_LINE, Port, Position, Prefix, Private, Shape, Text, Word, one_line
@@ -16,7 +17,7 @@ from wifimgr.yamlfile import Strict, fault
 FIRST_LINE = "# yaml-language-server: $schema=../schema/site.json"
 """What a site's file begins with, so that editors know it; nothing else reads it."""
 ROUTER_NAME = re.compile(r"[a-z0-9][a-z0-9.-]{0,62}")
-SITE_SLUG = re.compile(r"[a-z0-9][a-z0-9-]*")
+SITE_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,99}")
 _HOST_NAME = re.compile(r"(?!.*\.[0-9]+\.?$)(?![0-9]+$)[A-Za-z0-9_]([A-Za-z0-9_-]*[A-Za-z0-9_])?(\.[A-Za-z0-9_-]+)*\.?")
 
 
@@ -44,6 +45,15 @@ _ADDRESS = Shape(
     "is not an address",
     "write an IPv4 or IPv6 address or a DNS name, without a port",
 )
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an IPv4 or IPv6 address or a DNS name."""
+    try:
+        _address(text)
+    except (ValueError, PydanticCustomError):
+        return False
+    return True
 
 
 def _address(value: str) -> str:

@@ -126,6 +126,9 @@ def select(inventory: Inventory, selectors: Sequence[str] = ()) -> list[Router]:
 def _nothing(inventory: Inventory, selector: Selector) -> ConfigError:
     for term in selector.terms:
         if not any(term.matches(inventory, router) for router in inventory.routers.values()):
+            if term.text in inventory.sites:
+                hint = f"add one with 'wifimgr router add NAME --site {term.text}'"
+                return ConfigError("nothing-selected", "this place has no routers", key=term.text, hint=hint)
             hint = "every router is that" if term.negated else _closest(inventory, term)
             return ConfigError("nothing-selected", "matches no router", key=term.text, hint=hint)
     hint = "each part alone matches some router; take one out"

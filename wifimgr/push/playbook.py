@@ -162,7 +162,7 @@ def _plain(value: Filled, where: str) -> str:
 def load(folder: Path, name: str, allowed: Collection[str] = ()) -> Playbook:
     """One playbook by its name (``guest-wifi``) or by a path to its file. Raises ConfigError.
 
-    ``allowed`` are the programs that its secrets may start (``secret_commands`` of local.yaml).
+    ``allowed`` are the programs that its secrets may start (:attr:`Network.secret_commands`).
     """
     by_path = name.endswith((".yaml", ".yml")) or "/" in name
     path = Path(name) if by_path else folder / FOLDER / f"{name}.yaml"

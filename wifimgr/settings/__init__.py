@@ -4,6 +4,8 @@ Here are also types that every part needs: secrets that do not show themselves, 
 """
 
 from wifimgr.settings.network import (
+    COMMANDS_VARIABLE,
+    INVENTORY_FOLDER,
     LOCAL_FILE,
     NETWORK_FILE,
     NETWORK_VARIABLE,
@@ -21,7 +23,9 @@ from wifimgr.settings.secret import Secret, SecretRef, looks_secret
 from wifimgr.settings.values import DEFAULT_PORTS, Duration, Endpoint, Text, seconds
 
 __all__ = [
+    "COMMANDS_VARIABLE",
     "DEFAULT_PORTS",
+    "INVENTORY_FOLDER",
     "LOCAL_FILE",
     "NETWORK_FILE",
     "NETWORK_VARIABLE",

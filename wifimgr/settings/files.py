@@ -23,7 +23,6 @@ from wifimgr.settings.values import (
     Platform,
     Port,
     Prefix,
-    Program,
     Ref,
     Role,
     Service,
@@ -296,5 +295,3 @@ class LocalFile(Strict):
     """Like push of network.yaml."""
     watch: WatchEntry = WatchEntry()
     """What watching does otherwise here."""
-    secret_commands: list[Program] = Field(default_factory=list)
-    """Programs that {command: ...} of a secret may start on this machine, like pass."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -34,6 +35,8 @@ STATE_FOLDER = ".wifimgr"
 LOCAL_FILE = f"{STATE_FOLDER}/local.yaml"
 NETWORK_VARIABLE = "WIFIMGR_NETWORK"
 """Environment variable that names the network folder."""
+COMMANDS_VARIABLE = "WIFIMGR_SECRET_COMMANDS"
+"""Environment variable that names the programs which secrets may start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +132,14 @@ class Network:
         return self.local.watch.interval or router.interval
 
     @property
+    def secret_commands(self) -> frozenset[str]:
+        """The programs that ``{command: …}`` of a secret may start: those that the environment names.
+
+        No file of the folder says so: whoever hands on a folder could hand on that file, too.
+        """
+        return frozenset(re.findall(r"[^\s,]+", os.environ.get(COMMANDS_VARIABLE, "")))
+
+    @property
     def state_dir(self) -> Path:
         """Where wifimgr keeps its state; see :func:`make_state_dir`."""
         return self.folder / STATE_FOLDER
@@ -194,7 +205,7 @@ class Network:
 
     def secret(self, ref: SecretRef, document: Document, key: KeyPath) -> SecretRef:
         """A reference that knows where it was written, from where its path is meant, and what it may start."""
-        where, allowed = str(document.origin(key)), frozenset(self.local.secret_commands)
+        where, allowed = str(document.origin(key)), self.secret_commands
         return replace(ref, folder=self.folder, where=where, allowed=allowed)
 
 

@@ -89,7 +89,7 @@ class SecretRef:
         """What the command prints; asked once in a run of the program, so that nobody types a passphrase twice."""
         words = shlex.split(self.name)
         if words[0] not in self.allowed:
-            hint = f"if you trust these files, add {words[0]} to secret_commands in .wifimgr/local.yaml of this machine"
+            hint = f"if you trust these files, set WIFIMGR_SECRET_COMMANDS={words[0]} on this machine"
             what = f"this machine does not let files start {words[0]}"
             raise ConfigError("missing-secret", what, where=self.where, hint=hint)
         with _ASKING:
@@ -208,12 +208,18 @@ _KINDS: Mapping[Any, tuple[str, Callable[[str], object]]] = {
 """Where a secret may be found, what has to be told there, and whether a text is that."""
 
 
+LONGEST_NAME = 200
+"""Characters of a key that are looked at: a longer one is no name."""
+
+
 def secrets_in(value: Any, key: KeyPath) -> list[KeyPath]:
     """Where plain secrets stand in free data."""
     if isinstance(value, list):
         return [found for index, item in enumerate(value) for found in secrets_in(item, (*key, index))]
     if not isinstance(value, dict):
-        return [key] if any(looks_secret(str(part)) for part in key) and not isinstance(value, bool) else []
+        return (
+            [key] if any(looks_secret(str(part)[:LONGEST_NAME]) for part in key) and not isinstance(value, bool) else []
+        )
     if len(value) == 1 and set(value) <= _KINDS.keys():
         return []
     return [found for name, item in value.items() for found in secrets_in(item, (*key, name))]

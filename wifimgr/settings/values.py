@@ -207,7 +207,7 @@ _REF = {
             "pattern": r"\S",
         },
         "command": {
-            "description": "The command that prints the secret; .wifimgr/local.yaml has to allow it.",
+            "description": "The command that prints the secret; WIFIMGR_SECRET_COMMANDS has to name its program.",
             "type": "string",
             "pattern": r"\S",
         },
@@ -269,10 +269,6 @@ WebAddress = Annotated[
 DnsName = Annotated[
     str,
     Shape(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", "is not a DNS name", "write it like www.example.org"),
-]
-Program = Annotated[
-    str,
-    Shape(r"[A-Za-z0-9_./~-]+", "is not a program", "write its name, like pass, or its path"),
 ]
 Prefix = Annotated[
     ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(_prefix), WithJsonSchema(_PREFIX.schema)

@@ -95,7 +95,7 @@ def test_a_table_of_a_german_spreadsheet_tells_what_is_not_taken() -> None:
         ("line 7", "changed", "its role is none that is known here"),
         ("line 7", "changed", "its platform is none that is known here"),
         ("line 7", "changed", "its position is not two numbers"),
-        ("line 8", "skipped", "has no name and no address"),
+        ("line 8", "skipped", "has no name and no address that is one"),
     ]
 
 

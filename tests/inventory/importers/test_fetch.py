@@ -32,6 +32,16 @@ def refused(name: str) -> str:
 # ---------------------------------------------------------------- files, folders, standard input
 
 
+def test_a_folder_holds_no_files_from_elsewhere(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x", encoding="utf-8")
+    folder = tmp_path / "folder"
+    (folder / "host_vars").mkdir(parents=True)
+    (folder / "hosts").write_text("a", encoding="utf-8")
+    (folder / "again").symlink_to("hosts")
+    (folder / "host_vars" / "a.yml").symlink_to(tmp_path / "secret")
+    assert source(str(folder)).files == {"again": b"a", "hosts": b"a"}
+
+
 def test_a_file_is_read_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "map.json"
     path.write_bytes(b"\xff\x00")

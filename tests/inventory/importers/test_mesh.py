@@ -26,8 +26,8 @@ def read(format: str, data: Any) -> list[Found | Note]:
 
 
 def one(format: str, node: Any) -> Found:
-    """The only thing that an importer makes of a file with one node."""
-    [found] = read(format, {"nodes": [node]})
+    """The router that an importer makes of a file with one node."""
+    *_, found = read(format, {"nodes": [node]})
     assert isinstance(found, Found)
     return found
 

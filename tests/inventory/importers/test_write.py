@@ -390,3 +390,19 @@ def test_many_newcomers_come_to_one_file_at_once(tmp_path: Path) -> None:
     before = (tmp_path / "inventory/sites/unplaced.yaml").read_text()
     assert (take(tmp_path, second).taken, len(load(tmp_path).routers)) == (700, 1400)
     assert (tmp_path / "inventory/sites/unplaced.yaml").read_text().startswith(before)
+
+
+@pytest.mark.parametrize("told", [(), ("snmp",), ("ubus", "ping")])
+def test_no_file_of_others_decides_where_a_secret_of_ours_goes(tmp_path: Path, told: tuple[str, ...]) -> None:
+    """SNMP sends a community in clear text, ubus logs in: both only where somebody said so by hand."""
+    folder = write(tmp_path, NETWORK.replace("snmp: monitor", "snmp: monitor\n  sources: [snmp, ubus, ping]"))
+    take(folder, [Found(where="x", name="neu", addresses=("192.0.2.9",), sources=told)])
+    assert load(folder).routers["neu"].sources == ("ping",)
+
+
+def test_no_newcomer_gets_a_name_whose_key_is_trusted(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    (folder / "inventory/known_hosts").write_text("neu ssh-ed25519 AAAA\n", encoding="utf-8")
+    take(folder, [Found(where="x", name="neu", addresses=("192.0.2.9",))])
+    assert "neu" not in load(folder).routers
+    assert len(load(folder).routers) == 3

@@ -14,9 +14,28 @@ from wifimgr.errors import ConfigError, did_you_mean
 from wifimgr.inventory.exporters.csv_table import from_text
 from wifimgr.inventory.importers import foreign
 from wifimgr.inventory.importers.base import Found, Note, Options, Source
+from wifimgr.inventory.schema import is_address
 
 HEADINGS: Mapping[str, tuple[str, ...]] = {
-    "name": ("name", "hostname", "host", "router", "gerät", "geraet", "device", "knoten", "node", "bezeichnung"),
+    "name": (
+        "name",
+        "hostname",
+        "host",
+        "router",
+        "gerät",
+        "geraet",
+        "device",
+        "knoten",
+        "node",
+        "bezeichnung",
+        "gerätename",
+        "geraetename",
+        "routername",
+        "knotenname",
+        "nodename",
+        "device name",
+        "router name",
+    ),
     "addresses": ("addresses", "address", "ip", "ip-adresse", "ip-adressen", "ip-address", "ipv4", "ipv6"),
     "model": ("model", "modell", "hardware", "typ", "type"),
     "room": ("room", "raum", "ort im haus"),
@@ -42,6 +61,8 @@ _MEANING = {
 _EITHER = frozenset(map(foreign.letters, EITHER))
 _DELIMITERS = ",;\t"
 _OPTION = "--column"
+_ZIP = b"PK\x03\x04"
+"""How .xlsx and .ods begin."""
 _END = "\0"
 """Stands in no text."""
 _NUMBER = r"[-+]?[0-9]{1,3}(?:[.,][0-9]{1,20})?"
@@ -57,6 +78,8 @@ def read(source: Source, options: Options) -> Iterator[Found | Note]:
     if len(source.files) != 1:
         raise foreign.bad(source.name, "is a folder", "name one file")
     [raw] = source.files.values()
+    if raw.startswith(_ZIP):
+        raise foreign.bad(source.name, "is a workbook, not CSV", "save it as CSV in your spreadsheet program")
     notes: list[Note] = []
     text = foreign.text_of(raw, source.name, notes)
     told = re.match(r"sep=([,;|\t])\r?\n", text, re.IGNORECASE)  # Excel's own first line
@@ -149,9 +172,9 @@ def _entry(row: Row, width: int, columns: Mapping[str, list[int]]) -> Iterator[F
     one = {key: next(filter(None, values), "") for key, values in told.items()}
     addresses = tuple(_address(word) for word in _words(told.get("addresses")))
     node_id = _node_id(one.get("node_id", ""))
-    name = one.get("name") or next(iter(addresses), "") or node_id
+    name = one.get("name") or next(filter(is_address, addresses), "") or node_id
     if not name:
-        yield Note(where, "skipped", "has no name and no address")
+        yield Note(where, "skipped", "has no name and no address that is one")
         return
     role, platform = foreign.role_of(one.get("role", "")), foreign.platform_of(one.get("platform", ""))
     position = _position(one)

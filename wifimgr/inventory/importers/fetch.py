@@ -55,10 +55,12 @@ def _all_of(stream: _Readable, shown: str, room: int) -> bytes:
 
 
 def _files(path: Path, shown: str) -> Iterator[tuple[str, bytes]]:
-    """A file; of a folder all files below it, but no hidden ones, in the order of their names."""
+    """A file; of a folder all files below it, but no hidden ones and no links, in the order of their names."""
     names = [path.name]
     if path.is_dir():
-        below = [each.relative_to(path) for each in sorted(path.rglob("*")) if each.is_file()]
+        below = [
+            each.relative_to(path) for each in sorted(path.rglob("*")) if each.is_file() and not _leads_out(each, path)
+        ]
         names = [each.as_posix() for each in below if not any(part.startswith(".") for part in each.parts)]
     room = LARGEST
     for name in names:
@@ -66,6 +68,11 @@ def _files(path: Path, shown: str) -> Iterator[tuple[str, bytes]]:
             raw = _all_of(stream, shown, room)
         room -= len(raw)
         yield name, raw
+
+
+def _leads_out(file: Path, folder: Path) -> bool:
+    """Whether a file of a folder is in truth another one, somewhere on this machine."""
+    return not file.resolve().is_relative_to(folder.resolve())
 
 
 # ---------------------------------------------------------------- the web

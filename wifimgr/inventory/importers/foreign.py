@@ -25,7 +25,7 @@ MOST_VALUES = 500_000
 _LONGEST_NUMBER = 64
 """Characters. YAML 1.1 has numbers like 1:30:00, which take ages to work out when they are long."""
 _CONTACT = re.compile(
-    r"(?<![a-z])(contacts?|kontakt|ansprechpartner(in)?|owner|maintainer|nickname|e[-_]?mail|(tele)?phone|telefon)(?![a-z])"
+    r"contact|kontakt|ansprech|owner|besitzer|betreiber|maintainer|nickname|e[-_]?mail|phone|telefon|handy|mobil(e|nummer)"
     r"|\Amail\Z|\Atel\Z"
 )
 _ROLES: Mapping[str, str] = {

@@ -38,6 +38,8 @@ def parse(text: str) -> Limit:
         return _inside(_Shape(tuple(_polygons(_read(Path(text)), text))))
     if circle := re.fullmatch(r"\s*([-+.\d]+)\s*,\s*([-+.\d]+)\s*,\s*([.\d]+k?m)\s*", text):
         return _inside(_circle(*circle.groups()))
+    if not re.sub(r"[-+.,;\s\d]|k?m", "", text):  # meant as a place, and every name would fall out
+        raise ConfigError("bad-selector", f"'{text}' is no place with a radius", key=OPTION, hint=_HINT)
     return _named(text)
 
 

@@ -36,6 +36,10 @@ def _router(where: str, node: Mapping[str, Any]) -> Iterator[Found | Note]:
     kept = tuple(filter(_is_address, told))
     if len(kept) < len(told):
         yield Note(where, "changed", "what is no address was left out of its addresses")
+    location = part(node, "location")
+    position = _position(location)
+    if position is None and any(text(location.get(key)) for key in ("latitude", "longitude")):
+        yield Note(where, "changed", "its position is not two numbers")
     yield Found(
         where=where,
         name=text(node.get("hostname")),
@@ -44,7 +48,7 @@ def _router(where: str, node: Mapping[str, Any]) -> Iterator[Found | Note]:
         platform="gluon" if text(part(node, "firmware").get("base")).startswith("gluon") else "other",
         role="gateway" if node.get("is_gateway") is True else "mesh-node",
         model=text(node.get("model")),
-        position=_position(part(node, "location")),
+        position=position,
         sources=("respondd",) if kept else ("map",),
         contact=text(node.get("owner")),
     )

@@ -114,14 +114,15 @@ class _Placing:
     def __init__(self, inventory: Inventory) -> None:
         self._sites = inventory.sites
         in_use = [site for site in inventory.sites.values() if site.lifecycle is not Lifecycle.RETIRED]
-        self._in_use = {site.slug for site in in_use}
+        # To be near, or to be called alike, is a guess, and a guess never puts a router onto a page.
+        self._open = {site.slug for site in in_use if not site.public}
         self._named = {site.name.casefold(): site.slug for site in reversed(in_use)}
         self._ranges = Ranges(
             (prefix, site.slug, site.origin or Origin("", 0)) for site in in_use for prefix in site.prefixes
         )
         self._near: Near[str] = Near()
         for site in in_use:
-            if site.position and not site.public:  # being near is a guess, and a guess never puts a router onto a page
+            if site.position and site.slug in self._open:
                 self._near.add(site.position, site.slug)
         self._seeds: Near[Point] = Near()
         self._slugs = Unique(inventory.sites)
@@ -196,7 +197,7 @@ class _Placing:
         """The place whose slug is the start of a router's name, two words of it at least."""
         for length in range(len(parts) - 1, 1, -1):
             site = "-".join(parts[:length])
-            if site in self._places or site in self._in_use:
+            if site in self._places or site in self._open:
                 return self._places.get(site) or self._there(site)
         return None
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from wifimgr.inventory.edit import trusted_names
 from wifimgr.inventory.importers.base import Found, Note
 from wifimgr.inventory.importers.fit import Fit
 from wifimgr.inventory.importers.limits import Limit
@@ -31,7 +32,7 @@ class Sorting:
         self._by_id = {_same(router.node_id): router for router in routers if router.node_id}
         self._by_address = {normalised(address): router for router in in_use for address in router.addresses}
         self._claimed: set[str] = set()
-        self._names = Unique(inventory.routers)
+        self._names = Unique({*inventory.routers, *trusted_names(inventory.network.folder)})
         self._new_ids: dict[str, Found] = {}
         self._new_addresses: dict[str, Found] = {}
         self._new_names: dict[str, Found] = {}

@@ -88,12 +88,17 @@ def _entries(place: Place, operator: str, inherited: Inherited) -> dict[str, dic
     return {router.name: _entry(router, operator, inherited) for router in place.routers}
 
 
+HARMLESS = ("respondd", "ping", "map")
+"""Sources that send no secret: a file that somebody else wrote never decides where our keys and communities go."""
+
+
 def _entry(router: Newcomer, operator: str, inherited: Inherited) -> dict[str, Any]:
     """What stands at a router: only what differs from what it has already from its site and from the defaults."""
     found = router.found
     needed = {key: getattr(found, key) or inherited.get(key) or other for key, other in _ELSE.items()}
-    sources = list(found.sources) or inherited.get("sources", [])
-    reached = found.addresses or not set(sources) - {"map"}
+    wanted = list(found.sources) or inherited.get("sources", [])
+    sources = wanted and ([source for source in wanted if source in HARMLESS] or ["ping"])
+    reached = found.addresses or not set(wanted) - {"map"}
     told = {
         "operator": operator,
         **needed,
