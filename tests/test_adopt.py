@@ -227,12 +227,22 @@ def test_a_node_id_that_is_no_word_is_left_out_and_told(tmp_path: Path) -> None:
     assert "its node_id is left out: it is no plain word" in made.notes
 
 
-def test_a_stale_key_of_the_same_name_is_replaced_and_other_lines_stay(tmp_path: Path) -> None:
+def test_the_key_is_added_and_other_lines_stay(tmp_path: Path) -> None:
     here = wanted(tmp_path)
     hosts = tmp_path / "inventory/known_hosts"
-    hosts.write_text("# ours\nneu ssh-rsa AAAA\neins-ap ssh-rsa AAAA # Keller")
+    hosts.write_text("# ours\neins-ap ssh-rsa AAAA # Keller")
     adopt.write(here, Proposal(name="neu", values=here.values, notes=()), KEY)
     assert hosts.read_text() == f"# ours\neins-ap ssh-rsa AAAA # Keller\nneu {KEY.type} {KEY.base64}\n"
+
+
+def test_a_stale_key_of_the_same_name_is_for_a_person_to_see(tmp_path: Path) -> None:
+    here = wanted(tmp_path)
+    hosts = tmp_path / "inventory/known_hosts"
+    hosts.write_text("neu ssh-rsa AAAA\n")
+    with pytest.raises(ConfigError, match="a key of another neu is trusted already"):
+        adopt.write(here, Proposal(name="neu", values=here.values, notes=()), KEY)
+    assert hosts.read_text() == "neu ssh-rsa AAAA\n"
+    assert "neu" not in load(tmp_path).routers
 
 
 # --- who is there already ---

@@ -125,7 +125,9 @@ def candidate(inventory: Inventory, wish: Wish) -> Candidate:
     spare = {"operator": next(iter(network.operators)), "platform": "other", "role": "access-point"}
     missing: dict[KeyPath, Any] = {(key,): spare[key] for key in compose.REQUIRED if key not in inherited}
     edits = Edits(network.folder)
-    name = wish.name or Unique(inventory.routers).take(router_name(wish.address))
+    name = wish.name or Unique({*inventory.routers, *edit.trusted_names(network.folder)}).take(
+        router_name(wish.address)
+    )
     edit.add_router(edits, wish.site, name, {**values, **missing})
     drafted = edits.check()
     return Candidate(
@@ -376,7 +378,8 @@ def _name(wanted: Candidate, device: Device) -> str:
     """From what the device calls itself, with its site where that tells nothing."""
     called = next((name for name in map(router_name, device.hostnames) if name not in NO_NAMES), "")
     plain = next(iter(map(router_name, device.hostnames)), "") or "router"
-    return Unique(wanted.names).take(called or router_name(f"{wanted.wish.site}-{plain}"))
+    taken = {*wanted.names, *edit.trusted_names(wanted.inventory.network.folder)}
+    return Unique(taken).take(called or router_name(f"{wanted.wish.site}-{plain}"))
 
 
 def _operator(wanted: Candidate, device: Device, platform: str) -> tuple[str, str]:
@@ -402,7 +405,6 @@ def write(wanted: Candidate, proposal: Proposal, key: HostKey | None) -> None:
         edits.file(NETWORK_FILE).set(("operators", proposal.new_operator), {"name": "Others", "manage": "watch"})
     edit.add_router(edits, wanted.wish.site, proposal.name, proposal.values)
     if key:
-        lines = edits.lines(KNOWN_HOSTS)
-        others = [line.rstrip("\n") + "\n" for line in lines if line.split("#")[0].split()[:1] != [proposal.name]]
+        others = [line.rstrip("\n") + "\n" for line in edits.lines(KNOWN_HOSTS)]
         edits.set_lines(KNOWN_HOSTS, [*others, f"{proposal.name} {key.type} {key.base64}\n"])
     edits.write()
