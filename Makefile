@@ -18,7 +18,7 @@ STAMP := .venv/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 SCRIPTS := .ci/run tests/setup.sh
 # On a router runs BusyBox ash; what dash takes, ash takes too.
-ROUTER_SCRIPTS := $(wildcard wifimgr/push/router.sh wifimgr/sources/ubus.sh wifimgr/lab/standins/*)
+ROUTER_SCRIPTS := $(wildcard wifimgr/push/*.sh wifimgr/sources/ubus.sh wifimgr/lab/standins/*)
 BENCHMARKS := $(sort $(wildcard benchmarks/*.py))
 
 .PHONY: help
@@ -52,6 +52,10 @@ check: $(STAMP) ## lint, format, types, import arrows, shell scripts; goes on af
 screenshots: $(STAMP) ## draw the pictures of the docs anew: the status page and the demo (needs Chromium)
 	@$(BIN)/python -m tests.e2e.screenshots docs/pictures
 	@$(BIN)/python -m tests.e2e.terminal docs/pictures
+
+.PHONY: torture
+torture: $(STAMP) ## cut the power of real routers 1,000 times in the middle of a push (ARGS="--cuts 50 --seed 1")
+	@$(BIN)/python -m tests.real.torture $(ARGS)
 
 .PHONY: bench
 bench: $(STAMP) ## run the benchmarks, each prints what it compares

@@ -6,7 +6,10 @@ import functools
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -19,11 +22,27 @@ settings.register_profile("wifimgr", deadline=None, suppress_health_check=[Healt
 settings.load_profile("wifimgr")
 
 
+HOMES: list[tempfile.TemporaryDirectory[str]] = []
+"""Lives as long as the tests do."""
+
+
 def pytest_configure() -> None:
     """Nothing that a person set for their own network reaches a test (WIFIMGR_TEST_* is meant for tests)."""
     for name in list(os.environ):
-        if name.startswith("WIFIMGR_") and not name.startswith("WIFIMGR_TEST_"):
+        if name == "SSH_AUTH_SOCK" or (name.startswith("WIFIMGR_") and not name.startswith("WIFIMGR_TEST_")):
             del os.environ[name]
+    if "PYTEST_XDIST_WORKER" not in os.environ:  # its home is that of who started it
+        HOMES.append(tempfile.TemporaryDirectory(prefix="home-"))
+        os.environ["HOME"] = str(home_without_ssh(Path(HOMES[-1].name)))
+
+
+def home_without_ssh(folder: Path) -> Path:
+    """A home folder that has everything of this person's, such as caches, but not how they log in."""
+    with suppress(OSError, RuntimeError):  # nobody has one here
+        for path in Path.home().iterdir():
+            if path.name != ".ssh":
+                (folder / path.name).symlink_to(path)
+    return folder
 
 
 def is_root() -> bool:

@@ -55,6 +55,7 @@ ARROWS = "Imports point one way"
 VIEWS = "Views read the store, never a router"
 SOURCES = "Sources return readings, they never store them"
 HEALTH = "Health is judged from readings alone"
+ROOMS = "The rooms of SSH stand in a row"
 LAB = "The lab is not judge and defendant: it imports nothing above settings"
 HOMES = "Each outside library has one home"
 
@@ -94,8 +95,14 @@ def test_a_wrong_import_is_found_through_another_module(house: Path) -> None:
     assert broken(lint_imports(house).stdout) == [VIEWS]
 
 
+def test_a_room_of_ssh_imports_none_that_stands_on_it(house: Path) -> None:
+    (house / "wifimgr" / "ssh" / "terminal.py").touch()
+    (house / "wifimgr" / "ssh" / "line.py").write_text("import wifimgr.ssh.terminal\n")
+    assert broken(lint_imports(house).stdout) == [ROOMS]
+
+
 def test_a_library_may_be_imported_at_home(house: Path) -> None:
-    (house / "wifimgr" / "ssh" / "__init__.py").write_text("import paramiko\nimport netmiko\n")
+    (house / "wifimgr" / "ssh" / "terminal.py").write_text("import paramiko\nimport netmiko\n")
     (house / "wifimgr" / "cli" / "site.py").write_text("import typer\nimport wifimgr.ssh\n")
     done = lint_imports(house)
     assert done.returncode == 0, done.stdout

@@ -29,8 +29,9 @@ from wifimgr.push.playbook import PlaybookFile
 from wifimgr.push.script import ROUTER_SH
 from wifimgr.push.tasks import TASKS
 from wifimgr.push.tasks.files import NOT_ON_FLASH, OWN, FileWish
+from wifimgr.push.tasks.routeros import NOT_CONFIGURATION, MenuWish
 from wifimgr.push.tasks.uci import REFUSED_PACKAGES, UciWish, Which
-from wifimgr.settings import PushTimes
+from wifimgr.settings import PushTimes, Rollout
 from wifimgr.settings.files import PushEntry, Settle
 
 TOP = Path(__file__).parent.parent
@@ -192,7 +193,8 @@ def test_make_targets_in_the_docs_exist() -> None:
 
 
 def test_playbooks_in_commands_exist() -> None:
-    used = {words for page in PAGES for words in re.findall(r"wifimgr (?:plan|apply) ([a-z][a-z-]+)", text_of(page))}
+    names = re.compile(r"wifimgr (?:plan|apply) ([a-z][a-z-]+)(?![a-z-]|\.json)")
+    used = {words for page in PAGES for words in names.findall(text_of(page))}
     assert used >= {"identity", "guest-wifi"}
     assert {name for name in used - {"x"} if not (TOP / f"playbooks/{name}.yaml").is_file()} == set()
 
@@ -279,7 +281,7 @@ PLAYBOOKS = DOCS / "playbooks.md"
 
 @pytest.mark.parametrize(
     ("heading", "models"),
-    [("Keys", [PlaybookFile]), ("uci", [UciWish, Which]), ("files", [FileWish])],
+    [("Keys", [PlaybookFile]), ("uci", [UciWish, Which]), ("files", [FileWish]), ("routeros", [MenuWish])],
 )
 def test_tables_hold_every_key_of_a_playbook_and_no_other(heading: str, models: list[Any]) -> None:
     assert first_cells(sections(PLAYBOOKS)[heading]) == {key for model in models for key in model.model_fields}
@@ -297,6 +299,7 @@ def test_what_may_not_be_pushed_is_told() -> None:
     told = codes(text_of(PLAYBOOKS))
     assert [word for word in REFUSED_PACKAGES if not holds(told, word)] == []
     assert [path for path in NOT_ON_FLASH if path.rstrip("/") not in told.splitlines()] == []
+    assert [menu for menu in NOT_CONFIGURATION if f"/{menu.replace('/', ' ')}" not in told.splitlines()] == []
 
 
 HEAD = "name: Example\nabout: From the docs.\nwhere: platform=openwrt\n"
@@ -320,7 +323,7 @@ def test_examples_of_playbooks_are_right(tmp_path: Path, example: str) -> None:
 
 def test_every_key_of_a_playbook_has_an_example() -> None:
     text = "\n".join(EXAMPLES)
-    keys = {key for model in (PlaybookFile, UciWish, Which, FileWish) for key in model.model_fields}
+    keys = {key for model in (PlaybookFile, UciWish, Which, FileWish, MenuWish) for key in model.model_fields}
     assert [key for key in [*keys, *CHECKS] if not re.search(rf"(?<![\w-]){key}:", text)] == []
 
 
@@ -346,7 +349,10 @@ def test_settings_of_a_push_are_told_with_their_defaults() -> None:
     told = {re.sub(r"[` ]", "", key).replace("→", "_"): float(seconds) for key, seconds in rows}
     times = PushTimes()
     assert told == {name: getattr(times, name) for name in PushTimes.__slots__}
-    assert set(PushEntry.model_fields) == {"confirm_within", "settle", "login_gap", "reboot_after"}
+    care = dict(re.findall(r"^\| `(\w+)` \| `(\d+)` \|", sections(PUSH)["Settings"], re.M))
+    built_in = {name: str(getattr(Rollout(), name)) for name in ("canary", "at_once", "stop_after")}
+    assert care == built_in
+    assert set(PushEntry.model_fields) == {"confirm_within", "settle", "login_gap", "reboot_after", *care}
     assert {f"settle_{key}" for key in Settle.model_fields} <= told.keys()
 
 
@@ -355,6 +361,9 @@ def test_settings_example_holds_the_defaults() -> None:
     assert networks.NETWORK.count("push:") == 0
     given = re.findall(r"(\w+): (\d+)s", example)
     assert [float(seconds) for _, seconds in given] == [getattr(PushTimes(), name) for name in PushTimes.__slots__]
+    care = re.findall(r"^  (\w+): (\d+)$", example, re.M)
+    assert Rollout(**{name: int(number) for name, number in care}) == Rollout()
+    assert [name for name, _ in care] == ["canary", "at_once", "stop_after"]
 
 
 def test_every_refusal_of_the_router_is_told_and_no_other() -> None:
@@ -385,7 +394,7 @@ def test_the_format_on_the_router_is_written_down() -> None:
     assert inside >= {"old", "new", "manifest", "sums", "meta"}
     assert [name for name in inside if f"tx.TX/{name}" not in text] == []
     kinds = set(re.findall(r"(?m)^\t\t(file|absent|dir|\w+)\) ", ROUTER_SH))
-    assert kinds == {"file", "absent", "dir"}
+    assert kinds == {"file", "absent", "only", "dir"}
     assert [path for path in OWN if path not in text] == []
 
 

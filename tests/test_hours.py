@@ -226,6 +226,24 @@ def test_the_next_change(text: str, when: str, change: str | None) -> None:
     assert next_change(text, when) == change
 
 
+@pytest.mark.parametrize(
+    ("text", "never"),
+    [
+        ("24/7", True),
+        ("Mo-Su,PH 00:00-24:00", True),
+        ("24/7; PH off", False),
+        ("Mo-Fr 10:00-18:00", False),
+        ('Mo-Fr 10:00-14:00, Mo-Fr 14:00-16:00 "by appointment"', False),
+        ("2026 Nov 20+", True),
+    ],
+)
+def test_hours_that_never_close(text: str, never: bool) -> None:
+    """Not those of which nobody can tell when they do."""
+    hours = Hours.parse(text, NW)
+    assert hours.never_closes(at("2026-11-25 12:00")) is never
+    assert not Hours.parse("2026 Nov 26+", NW).never_closes(at("2026-11-25 12:00")), "it is not even open"
+
+
 def test_an_hour_that_comes_twice_is_open_twice() -> None:
     text, night = "Su 00:00-02:30", [at("2026-10-25 02:10"), at("2026-10-25 02:40")]
     night += [moment.replace(fold=1) for moment in night]

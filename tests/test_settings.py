@@ -24,6 +24,7 @@ from wifimgr.inventory import load
 from wifimgr.settings import (
     Endpoint,
     PushTimes,
+    Rollout,
     Secret,
     SecretRef,
     SnmpProfile,
@@ -444,6 +445,29 @@ def test_push_times_come_from_the_network_and_then_from_this_machine(tmp_path: P
     assert push == PushTimes(confirm_within=60, settle_connectivity=1, settle_other=3, login_gap=0.5)
 
 
+def test_care_with_many_routers_comes_from_the_network_and_then_from_this_machine(tmp_path: Path) -> None:
+    assert load_network(write(tmp_path)).rollout == Rollout(canary=1, at_once=50, stop_after=3, while_open=False)
+    network = NETWORK + "push: {canary: 0, at_once: 8}\n"
+    found = load_network(write(tmp_path, network, local="push: {at_once: 2, stop_after: 0}\n"))
+    assert found.rollout == Rollout(canary=0, at_once=2, stop_after=0)
+    assert found.push == PushTimes()
+
+
+@pytest.mark.parametrize(
+    ("written", "what"),
+    [
+        ("canary: -1", "push.canary: is less than none; write 0 or more"),
+        ("stop_after: -1", "push.stop_after: is less than none; write 0 or more"),
+        ("at_once: 0", "push.at_once: is less than one; write 1 or more"),
+        ("at_once: many", "push.at_once: must be a whole number, not text; write it without quotes"),
+    ],
+)
+def test_care_that_makes_no_sense_is_refused(tmp_path: Path, written: str, what: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load_network(write(tmp_path, NETWORK + f"push: {{{written}}}\n"))
+    assert caught.value.lines() == [f"inventory/network.yaml:20: {what} [wrong-type]"]
+
+
 @pytest.mark.parametrize(
     ("in_network", "in_local", "where"),
     [("32s", "", "inventory/network.yaml:20"), ("90s", "push: {confirm_within: 32s}", ".wifimgr/local.yaml:1")],
@@ -530,6 +554,31 @@ def test_this_machine_may_log_in_differently(tmp_path: Path) -> None:
     inventory = load(write(tmp_path, local=local, haus=ROUTERS))
     profile = inventory.network.ssh_profile(inventory.routers["plain"])
     assert (profile.user, profile.key) == ("guest", Path.home() / ".ssh/mine")
+
+
+def test_a_passphrase_belongs_to_the_key_beside_it(tmp_path: Path) -> None:
+    network = NETWORK.replace("key: {file: keys/id}}", "key: {file: keys/id}, passphrase: {env: SHARED}}")
+    plain = load(write(tmp_path / "a", network, haus=ROUTERS))
+    profile = plain.network.ssh_profile(plain.routers["plain"])
+    assert profile.passphrase == SecretRef("env", "SHARED", tmp_path / "a")
+    assert profile.passphrase is not None
+    assert profile.passphrase.where == "inventory/network.yaml:10"
+    for local, wanted in {
+        "{key: {file: mine}}": None,
+        "{key: {file: mine}, passphrase: {env: MINE}}": SecretRef("env", "MINE", tmp_path / "b"),
+    }.items():
+        other = load(write(tmp_path / "b", network, f"ssh: {{default: {local}}}\n", haus=ROUTERS))
+        assert other.network.ssh_profile(other.routers["plain"]).passphrase == wanted
+
+
+@pytest.mark.parametrize("where", ["profile", "local"])
+def test_a_passphrase_without_a_key_is_an_error(where: str, tmp_path: Path) -> None:
+    entry = "{user: admin, passphrase: {env: P}}"
+    network = NETWORK.replace("{user: root, key: {file: keys/id}}", entry) if where == "profile" else NETWORK
+    local = f"ssh: {{default: {entry}}}\n" if where == "local" else ""
+    with pytest.raises(ConfigError) as caught:
+        load(write(tmp_path, network, local, haus=ROUTERS))
+    assert "passphrase works only together with key; add key [missing-key]" in caught.value.line()
 
 
 def test_snmp_profiles(tmp_path: Path) -> None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from wifimgr.uci import Document, Section, UciError
+from wifimgr.uci import Document, Section, UciError, _Line, _Reader
 
 DATA = Path(__file__).parent / "data"
 CASES: dict[str, dict[str, str | None]] = json.loads((DATA / "uci_cases.json").read_text(encoding="utf-8"))
@@ -96,6 +97,35 @@ def test_a_file_of_a_router_is_rendered_byte_for_byte(path: Path) -> None:
 @given(texts)
 def test_what_is_not_edited_is_rendered_as_it_was_read(text: str) -> None:
     assert parse(text).render() == text
+
+
+PIECES = ["option ", "list ", "config ", "a", "b ", "'x'", "o k v\n", "c t\n", *"'\"\\\n \t;#\rü", "\\\n", "'y z'"]
+
+
+@given(st.lists(st.sampled_from(PIECES), max_size=14).map("".join))
+@example("c a\no k x\\\ny\n")
+@example("c a\no k 'x\ny'\n")
+def test_a_line_that_was_read_before_is_read_the_same_wherever_it_stands(text: str) -> None:
+    afresh: list[_Line] = []
+    reader = _Reader(text)
+    try:
+        while reader.pos < len(text):
+            afresh.append(reader.line())
+    except UciError as error:
+        with pytest.raises(UciError, match=f"^{re.escape(str(error))}$"):
+            list(_Reader(text).lines())
+    else:
+        assert list(_Reader(text).lines()) == afresh
+
+
+def test_a_file_that_is_read_again_is_as_it_was_read_first() -> None:
+    text = "config a 'x'\n\toption k 'v'\n"
+    first = parse(text)
+    first.set("x", "k", "w")
+    first.add("b", "y")
+    first.remove("x")
+    assert parse(text).render() == text
+    assert model(parse(text)) == [("a", "x", {"k": "v"})]
 
 
 def test_bytes_that_are_not_utf8_survive() -> None:
@@ -324,6 +354,7 @@ ATTACKS = [
 ]
 
 
+@pytest.mark.scenario(27)
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_a_value_cannot_break_out_of_its_quotes(attack: str) -> None:
     document = parse("config a 'x'\n\toption k v\n\tlist l 'w'\n\nconfig b 'y'\n\toption z '1'\n")

@@ -20,7 +20,7 @@ from wifimgr.inventory.importers.names import Unique, one_line, router_name
 from wifimgr.inventory.importers.propose import OTHERS
 from wifimgr.inventory.schema import ip_of, normalised
 from wifimgr.model import Lifecycle, Router
-from wifimgr.settings import NETWORK_FILE
+from wifimgr.settings import DEFAULT_PORTS, NETWORK_FILE
 from wifimgr.sources import SourceError, respondd, snmp, ubus
 from wifimgr.sources.ping import Ping
 from wifimgr.ssh import Deadline, HostKey, KnownHosts, Shown, connect, scan, target_of
@@ -72,8 +72,8 @@ class Candidate:
 
     @property
     def through(self) -> str | None:
-        """The router that we log in through. Its addresses are not ours: only SSH goes this way."""
-        return self.inventory.network.jump(self.router)
+        """Whom we log in through. The addresses there are not ours: only SSH goes this way."""
+        return next((hop.name for hop in reversed(self.inventory.network.hops(self.router))), None)
 
 
 def refuse_known(inventory: Inventory, address: str) -> None:
@@ -116,8 +116,9 @@ def candidate(inventory: Inventory, wish: Wish) -> Candidate:
         edit.known(wish.jump, inventory.routers, "router")
     inherited = compose.inherited(network, edit.site_file(wish.site))
     profile = network.ssh_profiles[wish.ssh or inherited.get("ssh", "default")]
+    port = profile.port or network.openssh.about(wish.address).port or DEFAULT_PORTS["ssh"]
     values: dict[KeyPath, Any] = {("addresses",): [wish.address]}
-    if wish.port not in (None, profile.port):
+    if wish.port not in (None, port):
         values["ports", "ssh"] = wish.port
     for key, said in (("ssh", wish.ssh), ("jump", wish.jump)):
         if said and said != inherited.get(key, "default" if key == "ssh" else None):

@@ -130,6 +130,10 @@ class Hours:
                 return None if then is None else moment
         return None
 
+    def never_closes(self, at: datetime) -> bool:
+        """Whether it is open and stays so, like ``24/7``."""
+        return self.is_open(at) is True and self._change(self._local(at)) is None
+
     def describe(self, language: str) -> str:
         """The hours in words, ``de`` or ``en``; as they are written, with translated names, where they are subtle."""
         return _described(self.text, _WORDS[language])

@@ -83,6 +83,8 @@ class Site:
     """When switched power is on, in opening_hours syntax."""
     uplink: Mapping[str, str] = field(default_factory=_empty)
     """Fault domains above the site: kind (``provider``, ``gateway``) to the name in network.yaml."""
+    dns_profile: str = ""
+    """Name of the DNS profile in network.yaml whose servers guests get; empty: none."""
     wifi_schedule: str = "always"
     show_guests: bool = False
     contacts: tuple[Contact, ...] = field(default=(), repr=False)
@@ -125,6 +127,8 @@ class Router:
     """Seconds between two polls."""
     ports: Mapping[str, int] = field(default_factory=_empty)
     """Ports that differ from the profile's: service to port."""
+    legacy_ssh: bool = False
+    """Whether its SSH server may prove with SHA-1 who it is: it knows nothing better."""
     vars: Mapping[str, Any] = field(default_factory=_empty, repr=False)
     """Variables for playbooks: plain values, or settings.SecretRef for a secret."""
     origins: Mapping[str, Origin] = field(default_factory=_empty, repr=False)
@@ -159,6 +163,20 @@ class PathChange:
     """Lines to show to people: secrets masked, nothing that a terminal would obey."""
     secret: bool = False
     """Whether the file as it is holds a secret that changes or goes: it must not stay in a snapshot on flash."""
+    link: bool = False
+    """Whether it is a symbolic link; then ``before`` and ``after`` are where it leads to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """Something that is done before a change is armed, and that no router can take back by itself."""
+
+    what: str
+    """For people: ``install the package snmpd``."""
+    script: str = field(repr=False)
+    """What the router's shell does; may hold a secret."""
+    takes: float = 60.0
+    """Seconds after which it is ended and counts as failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,9 +194,32 @@ class Change:
     """What people would notice, and for how many seconds: ``{"wifi": 40.0}``."""
     connectivity: bool = False
     """Whether the change can touch our way to the router, so that its effects need longer to settle."""
-
+    loses_key: bool = False
+    """Whether the key that we log in with would be let in no more."""
     radar: float = 0.0
     """Seconds that a radio may listen for radar before it is on air: all of the push takes that much longer."""
+    takes: float = 0.0
+    """Seconds that the router may need to take it up besides a reload, and to come back once it went back."""
+    settles: float = 0.0
+    """Seconds that its effects need longer to show than those of other changes."""
+    steps: tuple[Step, ...] = ()
+    """What is done before it is armed, and has no undo."""
+    kept: tuple[PathChange, ...] = ()
+    """Files that do not differ and are part of the snapshot even so, because taking it up may rewrite them."""
+    commands: tuple[str, ...] = field(default=(), repr=False)
+    """What to type where a router has a console and no shell; may hold secrets."""
+    after: tuple[str, ...] = ()
+    """What besides a reload lets the router take up the files, one call a line: ``service restart snmpd``."""
+
+    @property
+    def longer(self) -> float:
+        """Seconds that the router gets on top of the usual until it has to be confirmed."""
+        return self.radar + self.takes + self.settles
+
+    @property
+    def anything(self) -> bool:
+        """Whether there is anything to do."""
+        return bool(self.paths or self.steps or self.after)
 
     @property
     def secret(self) -> bool:

@@ -11,6 +11,7 @@ import itertools
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 Value = str | tuple[str, ...]
@@ -137,15 +138,23 @@ class _Reader:
 
     def lines(self) -> Iterator[_Line]:
         while self.pos < len(self.text):
-            begin = self.pos
-            self.ended, self.comment = False, ""
-            self._skip(_SPACES)
-            if self.text.startswith("\n", self.pos):
-                self._finish(self.pos)
-            statements = []
-            while statement := self._statement(begin):
-                statements.append(statement)
-            yield _Line(self.text[begin : self.pos], tuple(statements), self.comment)
+            behind = self.text.find("\n", self.pos) + 1
+            line = _alone(self.text[self.pos : behind]) if behind else None
+            if line:
+                self.pos = behind
+            yield line or self.line()
+
+    def line(self) -> _Line:
+        """Reads one logical line. Raises :class:`UciError`."""
+        begin = self.pos
+        self.ended, self.comment = False, ""
+        self._skip(_SPACES)
+        if self.text.startswith("\n", self.pos):
+            self._finish(self.pos)
+        statements = []
+        while statement := self._statement(begin):
+            statements.append(statement)
+        return _Line(self.text[begin : self.pos], tuple(statements), self.comment)
 
     def _statement(self, line: int) -> _Statement | None:
         if not self.ended:
@@ -225,6 +234,19 @@ class _Reader:
         return UciError(self.text.count("\n", 0, self.start) + 1, what)
 
 
+@lru_cache(maxsize=1 << 14)
+def _alone(text: str) -> _Line | None:
+    """One line of text as a logical line; None unless it is one whatever follows.
+
+    Routers of a network have most lines in common, and a file is read several times while a change is worked out.
+    """
+    try:
+        line = _Reader(f"{text}#\n").line()
+    except UciError:
+        return None
+    return line if line.text == text else None
+
+
 @dataclass
 class _Draft:
     """A section while the statements are gathered."""
@@ -294,7 +316,9 @@ class Document:
         """Read a file, decoded from UTF-8 with ``surrogateescape``. Raises :class:`UciError`."""
         if "\0" in text:
             raise UciError(text.count("\n", 0, text.index("\0")) + 1, "a NUL byte")
-        return cls([text])
+        known, document = _parsed(text), cls()
+        document._lines, document._sections = known._lines, known._sections
+        return document
 
     @property
     def sections(self) -> tuple[Section, ...]:
@@ -445,6 +469,12 @@ class Document:
             Section(each.type, each.name, MappingProxyType(each.options), each.ref, key, tuple(each.places))
             for each, key in zip(drafts, keys, strict=True)
         )
+
+
+@lru_cache(maxsize=1 << 10)
+def _parsed(text: str) -> Document:
+    """Never edited: the same file is read again and again while a change is planned, shown and made."""
+    return Document([text])
 
 
 def _check(option: str, values: Iterable[str] = ()) -> None:

@@ -347,7 +347,7 @@ def test_what_cannot_be_written_is_told_before_anybody_is_asked(
     arguments: list[str], code: int, told: str, here: Here, capsys: Out, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = here.files
-    monkeypatch.setattr("wifimgr.ssh.socket.create_connection", None)
+    monkeypatch.setattr("wifimgr.ssh.line.socket.create_connection", None)
     assert run(["router", "adopt", LOCAL, *arguments, "--yes"]) == code
     assert told in capsys.readouterr().err
     assert here.files == before

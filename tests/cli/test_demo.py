@@ -13,7 +13,7 @@ import pytest
 
 from tests.networks import write
 from wifimgr.cli import run, stage
-from wifimgr.cli.story_push import PushStory
+from wifimgr.cli.story_push import ALL_AT_ONCE, PushStory
 from wifimgr.cli.story_watch import WatchStory
 from wifimgr.lab import SimulatedRouter
 from wifimgr.push import script
@@ -161,7 +161,7 @@ def _silent_agents(monkeypatch: Patch) -> None:
 
 
 def _no_probe(monkeypatch: Patch) -> None:
-    monkeypatch.setattr(ubus, "_internet", lambda *_: None)
+    monkeypatch.setattr(ubus, "internet", lambda *_: None)
 
 
 def _broken_page(monkeypatch: Patch) -> None:
@@ -190,7 +190,7 @@ def test_demo_names_the_part_of_the_watch_that_is_broken(
     named: str, network: Path, capsys: Out, monkeypatch: Patch
 ) -> None:
     def push_at_once(story: PushStory) -> None:
-        story._apply(story._plan().to_do)
+        story._apply(list(story._plan().to_do), ALL_AT_ONCE)
 
     monkeypatch.setattr(PushStory, "tell", push_at_once)
     monkeypatch.setattr(stage, "PATIENCE", 20.0)

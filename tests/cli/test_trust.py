@@ -114,7 +114,7 @@ def quiet_lab(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> Lab:
     def no(*_: object) -> None:
         raise AssertionError("somebody connects")
 
-    monkeypatch.setattr("wifimgr.ssh.socket.create_connection", no)
+    monkeypatch.setattr("wifimgr.ssh.line.socket.create_connection", no)
     KNOWN.unlink()
     return lab
 

@@ -87,6 +87,7 @@ VALUE_OF: dict[str, Any] = {
     "node_id": "02caffee",
     "ports": {"ssh": 2222, "http": 8080},
     "private": {"note": "Schlüssel beim Nachbarn"},
+    "legacy_ssh": True,
 }
 """Another value for every key that a router has."""
 

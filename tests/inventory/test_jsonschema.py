@@ -23,7 +23,12 @@ from wifimgr.inventory.jsonschema import json_schema
 from wifimgr.inventory.schema import SiteFile
 from wifimgr.push import playbook
 from wifimgr.push.playbook import PlaybookFile
+from wifimgr.push.tasks import authorized_keys as key_values
+from wifimgr.push.tasks import command as command_values
 from wifimgr.push.tasks import files as file_values
+from wifimgr.push.tasks import packages as package_values
+from wifimgr.push.tasks import routeros as menu_values
+from wifimgr.push.tasks import services as service_values
 from wifimgr.push.tasks import uci as uci_values
 from wifimgr.settings import area, values
 from wifimgr.settings.files import LocalFile, NetworkFile, SchoolFile
@@ -77,13 +82,16 @@ prefixes: [10.20.0.0/16, "2001:db8::/32"]
 contact: {public: {name: Telefon, phone: "+49 221 4710 115", hours: "24/7", email: wlan@example.org, public: true}}
 operators: {city: {name: Stadt, manage: push}, community: {name: Freifunk, manage: watch}}
 uplinks: {a: {kind: provider, name: A}, b: {kind: gateway, name: B}}
+dns_profiles: {family: {name: Jugendschutz, servers: [192.0.2.53, "2001:db8::53", "192.0.2.54#5353"]}}
 profiles:
   ssh:
-    default: {user: root, port: 22, key: {file: ~/.ssh/id}, password: {env: P}, timeout: 500ms}
+    default: {user: root, port: 22, key: {file: ~/.ssh/id}, passphrase: {env: K}, password: {env: P},
+      timeout: 500ms}
   snmp:
     old: {version: v2c, port: 161, community: {env: C}}
     new: {version: v3, user: m, auth: {sha256: {env: A}}, priv: {aes128: {file: b}}}
-push: {confirm_within: 90s, settle: {connectivity: 25s, other: 3s}, login_gap: 5s, reboot_after: 120s}
+push: {confirm_within: 90s, settle: {connectivity: 25s, other: 3s}, login_gap: 5s, reboot_after: 120s,
+  canary: 1, at_once: 50, stop_after: 0}
 internet: {dns: www.example.org, http: "http://www.example.org:80/a?b=c", network: lan}
 defaults:
 """
@@ -99,6 +107,7 @@ prefixes: [192.0.2.0/24]
 opening_hours: "Mo-Fr 14:00-21:00; PH off"
 power: {switched: "Mo-Su 06:00-24:00"}
 uplink: {provider: a, gateway: b}
+dns_profile: family
 wifi: {schedule: opening-hours}
 page: {show_guests: true}
 contact: [{name: Hausleitung, phone: "+49 221 4710 115", hours: always, email: haus@example.org, public: false}]
@@ -112,6 +121,7 @@ routers:
     behind: eins-gw
     node_id: 02caffee0001
     ports: {ssh: 22, snmp: 161, respondd: 1001, http: 80, ping: 7}
+    legacy_ssh: true
     private: {note: x}
 """
     + indent(LEVEL, "    ")
@@ -130,16 +140,32 @@ uci:
       absent: true
     - section: {type: zone, match: {name: wan}}
       set: {input: REJECT}
+    - section: {type: wifi-iface, per: wifi-device, name: "guest_{{ section }}"}
+      set: {device: "{{ section }}"}
 files:
   - {path: /etc/banner, content: "", mode: "0644"}
   - {path: /etc/motd.old, absent: true}
-checks: [{ssid: frei}, {interface: guest}, {default-route: true}]
+authorized_keys:
+  only:
+    - "{{ admins }}"
+    - restrict ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIAEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEBAQEB a
+services: {enabled: [snmpd], disabled: [uhttpd], restart_when_changed: [snmpd]}
+packages: {present: [snmpd], absent: [luci-app-x]}
+command: [{about: one, unless: test -e /etc/x, run: "touch /etc/x", within: 90s}]
+routeros:
+  - {menu: /ip dns, set: {servers: [192.0.2.53, 1, true], allow-remote-requests: false, cache-size: 2048, x.y: ""}}
+  - {menu: ip/firewall/filter, match: {comment: guests, disabled: false, x: 1}, absent: true}
+checks: [{ssid: frei}, {interface: guest}, {default-route: true}, {service: snmpd}, {ping: "fe80::1%br-lan"},
+  {ping: "{{ gateway }}"}, {neighbours: 2}, {neighbours: "{{ few }}"}, {internet: guest}, {internet: true}]
 interrupts: {wifi: 40s}
 """,
     File.LOCAL: """\
 endpoints: {eins-gw: {ssh: "127.0.0.1:40001", http: "[fe80::1%br-lan]:80", ping: "host:7"}}
-ssh: {default: {user: me, key: {file: /home/x/id}}}
-push: {confirm_within: 90s, settle: {connectivity: 25s, other: 3s}, login_gap: 5s, reboot_after: never}
+ssh:
+  default: {user: me, key: {file: /home/x/id}, passphrase: {command: pass ssh}}
+  high: {key: {file: id}, passphrase: {env: PASSPHRASE}}
+push: {confirm_within: 90s, settle: {connectivity: 25s, other: 3s}, login_gap: 5s, reboot_after: never,
+  canary: 1, at_once: 50, stop_after: 0}
 watch: {interval: 1m}
 """,
     File.SCHOOL_HOLIDAYS: """\
@@ -377,7 +403,19 @@ def test_schema_takes_what_the_reader_takes(name: File) -> None:
 
 TYPES = {
     f"{module.__name__.rpartition('.')[2]}.{name}": value
-    for module in (values, area, site_values, playbook, uci_values, file_values)
+    for module in (
+        values,
+        area,
+        site_values,
+        playbook,
+        uci_values,
+        file_values,
+        menu_values,
+        key_values,
+        command_values,
+        package_values,
+        service_values,
+    )
     for name, value in vars(module).items()
     if not name.startswith("_") and hasattr(value, "__metadata__")
 }
@@ -472,6 +510,11 @@ MISTAKES = {
     "relative path": (File.PLAYBOOK, "path: /etc/banner", "path: etc/banner"),
     "two checks in one": (File.PLAYBOOK, "[{ssid: frei}, {interface: guest},", "[{ssid: frei, interface: guest},"),
     "default route to somewhere": (File.PLAYBOOK, "{default-route: true}", "{default-route: wan}"),
+    "ping of a command": (File.PLAYBOOK, '{ping: "fe80::1%br-lan"}', "{ping: $(reboot)}"),
+    "service with a path": (File.PLAYBOOK, "{service: snmpd}", "{service: /etc/init.d/snmpd}"),
+    "no neighbours": (File.PLAYBOOK, "{neighbours: 2}", "{neighbours: 0}"),
+    "internet of nobody": (File.PLAYBOOK, "{internet: guest}", "{internet: everybody}"),
+    "no internet": (File.PLAYBOOK, "{internet: true}", "{internet: false}"),
 }
 
 

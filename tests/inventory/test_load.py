@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.networks import NETWORK, SITE, write
 from wifimgr.errors import ConfigError
-from wifimgr.inventory import Inventory, load
+from wifimgr.inventory import Inventory, load, select
 from wifimgr.inventory.schema import SiteFile, normalised
 from wifimgr.model import Lifecycle, Manage, Origin
 from wifimgr.settings import SecretRef
@@ -361,3 +361,15 @@ def test_all_files_are_told_in_one_run_by_file_and_line(tmp_path: Path) -> None:
 def test_any_text_is_an_address_or_a_value_error(text: str) -> None:
     with contextlib.suppress(ValueError):
         assert normalised(normalised(text)) == normalised(text)
+
+
+def test_routers_of_a_place_with_a_dns_profile_know_its_servers(tmp_path: Path) -> None:
+    network = f'{NETWORK}dns_profiles: {{young: {{name: Jugend, servers: [192.0.2.53, "2001:db8::53#5353"]}}}}\n'
+    filtered = SITE.replace("kind:", "dns_profile: young\nkind:", 1)
+    plain = "name: Zwei\nkind: other\nrouters: {zwei-ap: {addresses: [192.0.2.9]}}\n"
+    inventory = load(write(tmp_path, network=network, eins=filtered, zwei=plain))
+    assert inventory.routers["eins-gw"].vars["dns_servers"] == ("192.0.2.53", "2001:db8::53#5353")
+    assert str(inventory.routers["eins-gw"].origins["vars.dns_servers"]).startswith("inventory/sites/eins.yaml:")
+    assert "dns_servers" not in inventory.routers["zwei-ap"].vars
+    assert [router.name for router in select(inventory, ["dns=young"])] == ["eins-gw", "eins-ap"]
+    assert [router.name for router in select(inventory, ["dns!=?*"])] == ["zwei-ap"]

@@ -58,7 +58,7 @@ def test_selecting(inventory: Inventory, selectors: list[str], names: str) -> No
     assert [router.name for router in select(inventory, selectors)] == names.split()
 
 
-KEYS = "behind, district, kind, lifecycle, manage, model, name, operator, platform, role, site, tag"
+KEYS = "behind, district, dns, kind, lifecycle, manage, model, name, operator, platform, role, site, tag"
 
 
 @pytest.mark.parametrize(

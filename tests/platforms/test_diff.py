@@ -51,13 +51,20 @@ def test_no_text_can_steer_a_terminal(before: str, after: str) -> None:
 
 @given(st.lists(st.text("ab'", min_size=1, max_size=4), max_size=3), st.text("abc'"))
 def test_no_secret_can_be_read_through_a_veil(secrets: list[str], text: str) -> None:
-    seen = diff.Veil(secrets, []).over(text, secrets)
+    seen = diff.Veil(secrets, []).cover(secrets)(text)
     assert not any(secret in seen for secret in secrets)
+
+
+def test_secret_that_is_only_a_part_of_other_values_is_covered_and_still_seen_to_change() -> None:
+    veil = diff.Veil(["other"], [])
+    old, new = (veil.cover(["abc", "xyz"])(f"ask for {secret}") for secret in ("abc", "xyz"))
+    assert old != new
+    assert veil.lifted([old, new]) == ("ask for ***", "ask for ***")
 
 
 def test_longest_secret_is_covered_first_and_an_empty_one_is_none() -> None:
     veil = diff.Veil(["ab", "", "abcd"], [])
-    assert veil.lifted([veil.over("abcd ab x", ["ab", "", "abcd"])]) == ("*** *** x",)
+    assert veil.lifted([veil.cover(["ab", "", "abcd"])("abcd ab x")]) == ("*** *** x",)
 
 
 def test_two_secrets_differ_under_the_veil_and_a_new_one_is_marked() -> None:

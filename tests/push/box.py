@@ -12,12 +12,14 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from unittest import mock
 
-from wifimgr.model import PathChange
+from wifimgr.model import PathChange, Step
+from wifimgr.platforms.edits import Questions, Told
 from wifimgr.push import script
 
 LAB = Path(__file__).parents[2] / "wifimgr" / "lab"
@@ -45,8 +47,12 @@ BUSYBOX_APPLETS = [
     "awk",
     "cat",
     "chmod",
+    "cmp",
     "cp",
+    "date",
     "df",
+    "find",
+    "grep",
     "kill",
     "ln",
     "ls",
@@ -61,6 +67,7 @@ BUSYBOX_APPLETS = [
     "sh",
     "sha256sum",
     "sort",
+    "tail",
     "wc",
 ]
 
@@ -74,20 +81,43 @@ Paths = Mapping[str, tuple[bytes | None, bytes | None]]
 
 
 def changes(paths: Paths, modes: Mapping[str, str] | None = None) -> list[PathChange]:
-    """Path to bytes before and after, as changes."""
+    """Path to bytes before and after, as changes. The mode ``link`` makes it a link."""
     modes = modes or {}
     return [
-        PathChange(path=path, before=before, after=after, mode=modes.get(path, "" if before is not None else "600"))
+        PathChange(
+            path=path,
+            before=before,
+            after=after,
+            mode=modes.get(path, "" if before is not None else "600"),
+            link=modes.get(path) == script.LINK,
+        )
         for path, (before, after) in paths.items()
     ]
+
+
+def runs(process: int) -> bool:
+    """Whether it still runs: one that was killed leaves its mark behind."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@cache
+def applets() -> frozenset[str]:
+    """What this machine's busybox has inside of it."""
+    return frozenset(subprocess.run(["busybox", "--list"], capture_output=True, text=True, check=True).stdout.split())
 
 
 class Box:
     """One router that runs this router.sh in this shell, ``sh`` or ``busybox``."""
 
-    def __init__(self, folder: Path, text: str = script.ROUTER_SH, shell: str = "sh") -> None:
+    def __init__(
+        self, folder: Path, text: str = script.ROUTER_SH, shell: str = "sh", steps: str = script.STEPS_SH
+    ) -> None:
         self.root, self.tools = folder / "root", folder / "tools"
         self._text = text.replace("/proc/uptime", '"$R/proc/uptime"')
+        self._steps = steps
         self._own_tools: list[str] = []
         self._groups: list[int] = []
         self._login = 0
@@ -142,8 +172,10 @@ class Box:
     @property
     def text(self) -> str:
         """router.sh as it is sent and installed. Busybox takes its own applets, whatever is on the PATH."""
-        text = self._text
-        for name in self._own_tools if self.shell[0].endswith("ash") else ():
+        return self._with_own_tools(self._text)
+
+    def _with_own_tools(self, text: str) -> str:
+        for name in applets().intersection(self._own_tools) if self.shell[0].endswith("ash") else ():
             text = re.sub(rf"(?<![\w./$\"-]){name}(?![\w./=-])", f"own_{name}", text)
         return text
 
@@ -197,7 +229,8 @@ class Box:
     def ask(self, make: Callable[[], script.Call]) -> script.Answer:
         """Runs a call, over a connection of its own."""
         self._login += not self._connected
-        with mock.patch.object(script, "ROUTER_SH", self.text):
+        scripts = {"PROBES_SH": self._with_own_tools(script.PROBES_SH), "STEPS_SH": self._with_own_tools(self._steps)}
+        with mock.patch.multiple(script, ROUTER_SH=self.text, **scripts):
             call = make()
         connection = {"SSH_CONNECTION": f"192.0.2.9 {self._login} 192.0.2.1 22"}
         return script.Answer("box", call, self.run([*self.shell, "-s"], call.text, connection))
@@ -205,6 +238,17 @@ class Box:
     def show(self, *paths: str) -> script.Shown:
         """Reads files."""
         return script.read_show(self.ask(lambda: script.show(paths)))
+
+    def told(self, **questions: Sequence[str]) -> Told:
+        """Asks questions besides files."""
+        asked = Questions(**{key: tuple(values) for key, values in questions.items()})
+        answer = self.ask(lambda: script.show([], asked))
+        script.read_show(answer)
+        return script.read_told(answer, asked)
+
+    def steps(self, *steps: Step) -> list[str]:
+        """Does steps; returns the words of a refusal. Raises StepFailed."""
+        return script.read_steps(self.ask(lambda: script.steps(steps)), len(steps))
 
     def snapshot(self) -> script.Shown | str:
         """Asks for the last snapshot; the word why there is none."""
@@ -232,12 +276,14 @@ class Box:
         forget: bool = False,
         reboot: int = 0,
         modes: Mapping[str, str] | None = None,
+        after: Sequence[str] = (),
+        kept: Paths | None = None,
     ) -> list[str]:
         """Arms and applies; returns the words of the answer."""
-        made = changes(paths, modes)
+        made, only_kept = changes(paths, modes), changes(kept or {}, modes)
         sleepers = self._sleepers()
         times = {"within": within, "settle": settle, "gap": gap, "reboot": reboot}
-        answer = self.ask(lambda: script.push(tx, made, forget=forget, **times))
+        answer = self.ask(lambda: script.push(tx, made, forget=forget, after=after, kept=only_kept, **times))
         words = answer.line()
         end = time.monotonic() + ASLEEP_WITHIN
         while words == ["applied"] and len(self._sleepers() - sleepers) < 2 and time.monotonic() < end:
@@ -245,16 +291,24 @@ class Box:
         return words
 
     def _sleepers(self) -> set[str]:
-        return {path.name for path in (self.root / "proc").glob("sleeper.*")}
+        found = (path.name for path in (self.root / "proc").glob("sleeper.*"))
+        return {name for name in found if runs(int(name.partition(".")[2]))}
 
     @property
     def asleep(self) -> bool:
         """Whether any of its programs waits for its clock."""
         return bool(self._sleepers())
 
-    def look(self, tx: str = "t1", *, aside: bool = False) -> script.Standing:
+    @property
+    def sleepers(self) -> int:
+        """How many do."""
+        return len(self._sleepers())
+
+    def look(
+        self, tx: str = "t1", *, aside: bool = False, probes: Sequence[script.Probe] = (), limit: float = 8
+    ) -> script.Standing:
         """Asks where a change stands."""
-        return script.read_look(self.ask(lambda: script.look(tx, aside=aside)))
+        return script.read_look(self.ask(lambda: script.look(tx, aside=aside, probes=probes, limit=limit)))
 
     def confirm(self, tx: str = "t1") -> script.Standing:
         """Asks to confirm."""
@@ -281,9 +335,11 @@ class Box:
         """How often it was told to reboot."""
         return (self.read("lab/reboots") or b"").count(b"x")
 
-    def confirmed(self, paths: Paths, tx: str = "t1", *, forget: bool = False) -> None:
+    def confirmed(
+        self, paths: Paths, tx: str = "t1", *, forget: bool = False, modes: Mapping[str, str] | None = None
+    ) -> None:
         """Makes a change that stays."""
-        assert self.push(paths, tx, forget=forget) == ["applied"]
+        assert self.push(paths, tx, forget=forget, modes=modes) == ["applied"]
         self.settle(tx)
         self.look(tx)
         assert self.confirm(tx).state == "confirmed"
@@ -313,8 +369,10 @@ class Box:
     # ------------------------------------------------------------ looking
 
     def read(self, path: str) -> bytes | None:
-        """A file of the router; None: it is not there."""
+        """A file of the router, or where a link leads to; None: it is not there."""
         file = self.root / path
+        if file.is_symlink():
+            return str(file.readlink()).encode()
         return file.read_bytes() if file.is_file() else None
 
     def write(self, path: str, text: str) -> None:
@@ -337,5 +395,5 @@ class Box:
         for path in sorted(self.root.rglob("*")):
             inside = path.relative_to(self.root).as_posix()
             if not inside.startswith((*RAM, *OWN)):
-                found[inside] = (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
+                found[inside] = (path.lstat().st_mode, self.read(inside) or b"")
         return found

@@ -18,7 +18,7 @@ from wifimgr.model import Change, Outcome
 from wifimgr.push import fleet, playbook
 from wifimgr.push.apply import Pusher
 from wifimgr.push.plan import Plan, PlaybookJob, make_plan
-from wifimgr.settings import make_state_dir
+from wifimgr.settings import Rollout, make_state_dir
 from wifimgr.ssh import KnownHosts
 from wifimgr.store import Store
 
@@ -86,8 +86,9 @@ class Net:
         return Pusher(self.inventory, self.known_hosts, self.store, PlaybookJob(wanted), "a test", stop, say)
 
     def push(self, changes: Iterable[Change], of: str = "radio") -> dict[str, Outcome]:
-        """Pushes; router to outcome."""
-        return {each.router: each for each in fleet.push_all(self.pusher(of), changes, lambda outcome: None)}
+        """Pushes all at once, whatever goes wrong; router to outcome."""
+        outcomes = fleet.push_all(self.pusher(of), changes, lambda outcome: None, Rollout(canary=0, stop_after=0))
+        return {each.router: each for each in outcomes}
 
 
 Say = Callable[[str, str], None]

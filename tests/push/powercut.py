@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from tests.push.box import OWN, RAM, Box
 
@@ -180,6 +181,9 @@ class Reboots:
     """Boots trees; each different one once. ``old``, ``new``: what the router may come up with, without and with ``tx``
     confirmed."""
 
+    all_checked: ClassVar[int] = 0
+    """How many different trees were looked at by all of these."""
+
     def __init__(self, box: Box, old: Tree, new: Tree, tx: str = "t1") -> None:
         self._box, self._folder = box, box.root.parent / "reboots"
         self._old, self._new = configuration(old), configuration(new)
@@ -196,6 +200,7 @@ class Reboots:
                 known = tuple(tree.get(path) for path in changed)
                 if known not in seen:
                     seen.add(known)
+                    Reboots.all_checked += 1
                     self._check(tree, cut.before)
 
     def _check(self, tree: Tree, before: str) -> None:

@@ -5,14 +5,21 @@ They are functions of their own because mutations.py runs them against broken sc
 
 from __future__ import annotations
 
+import shlex
 import shutil
 import subprocess
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
-from tests.push.box import Box, Paths, changes
+from tests.push.box import LAB, SLEEP, Box, Paths, changes, runs
 from tests.push.powercut import Reboots, Recorder, tree_of
+from wifimgr.errors import RouterError
+from wifimgr.model import Step
+from wifimgr.platforms.edits import Service
 from wifimgr.push import script
 
 SYSTEM = "etc/config/system"
@@ -251,6 +258,427 @@ def undo_ends_a_reload_that_has_not_begun(box: Box) -> None:
     box.until(reloads)
     time.sleep(0.1)
     assert reloads() == 1
+
+
+MELDER = """#!/bin/sh
+echo "melder $1 after $(wc -l <"$WIFIMGR_ROOT/tmp/run/reloads")" >>"$WIFIMGR_ROOT/lab/services"
+"""
+TAKE_UP = ("service restart melder", "service start melder", "service stop melder", "rest of melder")
+FORWARD = ["melder restart after 1", "melder start after 1", "melder stop after 1"]
+BACK = ["melder restart after 2", "melder stop after 2", "melder start after 2"]
+
+
+def services(box: Box) -> list[str]:
+    """What the one service was told, and after how many reloads."""
+    return (box.read("lab/services") or b"").decode().splitlines()
+
+
+def with_services(box: Box, **times: Any) -> None:
+    """Arms and applies a change that a service takes up."""
+    box.write("etc/init.d/melder", MELDER)
+    (box.root / "etc/init.d/melder").chmod(0o755)
+    applied(box, after=TAKE_UP, **times)
+    box.settle()
+    assert services(box) == FORWARD
+
+
+def later(box: Box, true: Callable[[], object]) -> None:
+    """Lets seconds pass until something holds."""
+
+    def holds() -> object:
+        box.advance(1)
+        return true()
+
+    box.until(holds)
+
+
+def services_take_a_change_up_after_the_reload_and_before_it_may_settle(box: Box) -> None:
+    with_services(box)
+    box.look()
+    assert box.confirm().state == "confirmed"
+
+
+def services_take_up_the_old_files_when_nobody_confirms(box: Box) -> None:
+    with_services(box, within=60)
+    box.advance(60)
+    box.until(lambda: rolled_back(box))
+    later(box, lambda: services(box) == FORWARD + BACK)
+
+
+def services_take_up_the_old_files_when_a_change_is_taken_back(box: Box) -> None:
+    with_services(box)
+    assert box.take_back().state == "rolledback"
+    later(box, lambda: services(box) == FORWARD + BACK)
+    assert list((box.root / "tmp/wifimgr").iterdir()) == []
+
+
+def services_take_up_the_old_files_of_an_overdue_change(box: Box) -> None:
+    with_services(box, within=60)
+    box.kill_all()
+    box.advance(60)
+    box.show("etc/x")
+    later(box, lambda: services(box) == FORWARD + BACK)
+
+
+def undo_ends_what_is_being_taken_up(box: Box) -> None:
+    box.write("etc/init.d/melder", MELDER + '[ "$1" != restart ] || sleep 30\n')
+    (box.root / "etc/init.d/melder").chmod(0o755)
+    applied(box, after=("service restart melder", "service start melder"))
+    later(box, lambda: services(box) == FORWARD[:1])
+    box.write("etc/init.d/melder", MELDER)
+    assert box.take_back().state == "rolledback"
+    later(box, lambda: services(box) == [FORWARD[0], BACK[0], "melder stop after 2"])
+    box.advance(60)
+    box.until(lambda: not box.asleep)
+    time.sleep(0.1)
+    assert services(box) == [FORWARD[0], BACK[0], "melder stop after 2"]
+
+
+def change_that_nobody_could_take_up_again_is_refused(box: Box) -> None:
+    box.write("tmp/wifimgr/after.t9/x", "")
+    assert_refused(box, "nospace")
+    box.put_tool(
+        "cat", '#!/bin/sh\ncase "$*" in */after.*) /bin/cat "$@" | /bin/sed 1d ;; *) exec /bin/cat "$@" ;; esac\n'
+    )
+    assert box.push(wish(box), after=TAKE_UP) == ["refused", "nospace"]
+
+
+# --- Gluon ---
+
+GLUON = "etc/config/gluon"
+NETWORK = "etc/config/network"
+RECONFIGURE = ("gluon reconfigure",)
+STRANGE = ("etc/config/net work", "etc/config/wireless~")
+"""Names that no push handles."""
+
+
+def node(box: Box) -> Box:
+    """Makes it a Gluon node, as an upgrade leaves it."""
+    shutil.copytree(LAB / "gluon", box.root, dirs_exist_ok=True)
+    for path in box.root.glob("etc/config/*"):
+        path.chmod(0o600)
+    box.run([*box.shell, str(box.tools / "gluon-reconfigure")])
+    box.run([*box.shell, str(box.tools / "reload_config"), "boot"])
+    return box
+
+
+def role(box: Box) -> tuple[Paths, Paths]:
+    """The wired mesh is wished on; and all other files, which are kept."""
+    names = [f"etc/config/{path.name}" for path in sorted(box.root.glob("etc/config/*")) if path.is_file()]
+    files = {name: box.read(name) for name in names if name not in STRANGE and not (box.root / name).is_symlink()}
+    gluon = files.pop(GLUON) or b""
+    wished = gluon.replace(b"'client'", b"'client'\n\tlist role 'mesh'", 1)
+    return {GLUON: (gluon, wished)}, {name: (raw, raw) for name, raw in files.items()}
+
+
+def reconfigured(box: Box, after: tuple[str, ...] = RECONFIGURE, **times: Any) -> None:
+    """A role is pushed to a node, and it has taken it up."""
+    paths, kept = role(box)
+    assert box.push(paths, kept=kept, after=after, **times) == ["applied"]
+    box.settle()
+
+
+def gluon_makes_its_files_anew_before_a_change_may_settle(box: Box) -> None:
+    reconfigured(node(box))
+    assert b"mesh_other" in (box.read(NETWORK) or b"")
+    assert box.read("tmp/run/gluon-reloads") == b"x\n"
+    box.look()
+    assert box.confirm().state == "confirmed"
+    assert box.reboots == 0
+
+
+def what_follows_no_gluon_reload_takes_up_what_gluon_made(box: Box) -> None:
+    box.put_tool("gluon-reload", "#!/bin/sh\n")
+    node(box).write("lab/reconfigure-dropbear", "")
+    before = box.read("tmp/run/config.md5")
+    reconfigured(box)
+    assert box.read("tmp/run/config.md5") != before
+
+
+def files_of_old_are_taken_up_without_making_them_anew(box: Box) -> None:
+    network = node(box).read(NETWORK)
+    reconfigured(box, ("gluon reload",))
+    assert box.read(NETWORK) == network
+    assert box.read("tmp/run/gluon-reloads") == b"x\n"
+
+
+def node_that_goes_back_has_its_files_again_and_reboots_once(box: Box) -> None:
+    flash = node(box).flash()
+    reconfigured(box)
+    box.write("etc/config/neu", "")
+    assert box.take_back().state == "rolledback"
+    later(box, lambda: box.reboots)
+    assert box.flash() == flash
+    box.power_cut()
+    box.boot()
+    assert box.look().state == "rolledback"
+    box.advance(1000)
+    time.sleep(0.1)
+    assert (box.reboots, box.flash()) == (1, flash)
+
+
+def node_that_nobody_confirms_reboots_once(box: Box) -> None:
+    flash = node(box).flash()
+    reconfigured(box, within=60, reboot=30)
+    box.advance(60)
+    box.until(lambda: box.reboots)
+    assert box.flash() == flash
+    assert rolled_back(box)
+    box.power_cut()
+    box.boot()
+    box.look()
+    box.advance(1000)
+    time.sleep(0.1)
+    assert box.reboots == 1
+
+
+def node_reboots_also_where_a_reload_would_hang(box: Box) -> None:
+    reconfigured(node(box))
+    box.put_tool("reload_config", "#!/bin/sh\nsleep 9999\n")
+    assert box.take_back().state == "rolledback"
+    later(box, lambda: box.reboots)
+
+
+def overdue_node_reboots_when_somebody_comes(box: Box) -> None:
+    flash = node(box).flash()
+    reconfigured(box, within=60)
+    box.kill_all()
+    box.advance(100)
+    box.show(SYSTEM)
+    later(box, lambda: box.reboots)
+    assert box.flash() == flash
+
+
+def node_that_has_taken_up_nothing_does_not_reboot(box: Box) -> None:
+    flash = node(box).flash()
+    paths, kept = role(box)
+    assert box.push(paths, kept=kept, after=RECONFIGURE) == ["applied"]
+    assert box.take_back().state == "rolledback"
+    box.advance(1000)
+    time.sleep(0.2)
+    assert (box.reboots, box.flash()) == (0, flash)
+
+
+def node_that_nobody_confirms_in_time_to_take_it_up_does_not_reboot(box: Box) -> None:
+    node(box)
+    paths, kept = role(box)
+    assert box.push(paths, kept=kept, after=RECONFIGURE, within=60) == ["applied"]
+    (box.root / "tmp/wifimgr/taken.t1").mkdir()  # it cannot even begin
+    box.advance(1)
+    box.until(lambda: not has_process(box, "reload.t1"))
+    (box.root / "tmp/wifimgr/taken.t1").rmdir()
+    box.advance(60)
+    box.until(lambda: rolled_back(box))
+    time.sleep(0.2)
+    assert box.reboots == 0
+
+
+def has_process(box: Box, name: str) -> bool:
+    """Whether a process that the router has noted still runs."""
+    return runs(int(box.read(f"tmp/wifimgr/{name}") or b"0"))
+
+
+def node_that_lost_power_has_its_files_again_and_does_not_reboot(box: Box) -> None:
+    flash = node(box).flash()
+    reconfigured(box)
+    box.power_cut()
+    box.boot()
+    assert box.look().state == "rolledback"
+    box.advance(1000)
+    time.sleep(0.1)
+    assert (box.reboots, box.flash()) == (0, flash)
+
+
+def half_way(box: Box) -> dict[str, tuple[int, bytes]]:
+    """A node makes its files anew, and is in the middle of it. Returns what was on flash before."""
+    flash = node(box).flash()
+    box.write("lab/reconfigure-takes", "5000")
+    paths, kept = role(box)
+    assert box.push(paths, kept=kept, after=RECONFIGURE, within=9000) == ["applied"]
+    later(box, lambda: box.has("etc/config/network_gluon-old"))
+    assert not box.has(NETWORK)
+    return flash
+
+
+def undo_ends_a_reconfigure_with_all_that_it_started(box: Box) -> None:
+    flash = half_way(box)
+    assert box.take_back().state == "rolledback"
+    assert box.flash() == flash
+    box.advance(9999)
+    box.until(lambda: not box.asleep)
+    time.sleep(0.2)
+    assert box.flash() == flash
+
+
+def power_may_go_in_the_middle_of_a_reconfigure(box: Box) -> None:
+    flash = half_way(box)
+    box.power_cut()
+    box.boot()
+    assert rolled_back(box)
+    assert box.flash() == flash
+
+
+def reconfigure_that_fails_is_told_and_never_confirmed(box: Box) -> None:
+    node(box).write("lab/reconfigure-fails", "")
+    reconfigured(box)
+    standing = box.look()
+    assert (standing.state, standing.failed) == ("pending", "gluon")
+    box.advance(1)
+    assert box.confirm().state == "pending"
+
+
+def gluon_reload_that_fails_is_told(box: Box) -> None:
+    node(box).put_tool("gluon-reload", "#!/bin/sh\nexit 1\n")
+    reconfigured(box)
+    assert box.look().failed == "gluon"
+
+
+def change_that_cannot_be_noted_is_not_taken_up(box: Box) -> None:
+    node(box)
+    paths, kept = role(box)
+    assert box.push(paths, kept=kept, after=RECONFIGURE) == ["applied"]
+    (box.root / "tmp/wifimgr/taken.t1").mkdir()
+    box.advance(5)
+    time.sleep(0.2)
+    assert not box.has("tmp/run/gluon-reloads")
+    assert box.look().state == "pending"
+
+
+def file_that_came_to_the_settings_of_a_node_keeps_a_change_out(box: Box) -> None:
+    paths, kept = role(node(box))
+    box.write("etc/config/neu", "")
+    flash = box.flash()
+    assert box.push(paths, kept=kept, after=RECONFIGURE) == ["refused", "moved"]
+    assert (box.flash(), box.state()) == (flash, [])
+
+
+def what_no_push_handles_is_left_alone_in_the_settings_of_a_node(box: Box) -> None:
+    for path in STRANGE:
+        node(box).write(path, "config x\n")
+    (box.root / "etc/config/link").symlink_to("network")
+    (box.root / "etc/config/folder").mkdir()
+    flash = box.flash()
+    reconfigured(box)
+    assert box.take_back().state == "rolledback"
+    assert box.flash() == flash
+
+
+def other_routers_keep_what_came_to_their_settings(box: Box) -> None:
+    applied(box)
+    box.write("etc/config/neu", "")
+    assert box.take_back().state == "rolledback"
+    assert box.has("etc/config/neu")
+
+
+def show_tells_all_files_of_the_settings(box: Box) -> None:
+    for path in STRANGE:
+        box.write(path, "config x\n")
+    (box.root / "etc/config/link").symlink_to("network")
+    (box.root / "etc/config/folder").mkdir()
+    found = {f"etc/config/{path.name}" for path in (LAB / "rootfs/etc/config").iterdir()}
+    shown = box.show("etc/config/", BANNER, "etc/config/neu")
+    assert shown.files.keys() == {*found, BANNER, "etc/config/neu"}
+    assert shown.files[NETWORK] == box.read(NETWORK)
+
+
+# --- links ---
+
+ON, OFF, MOVES = "etc/rc.d/S95neu", "etc/rc.d/K10alt", "etc/rc.d/S50anders"
+LINKS: Paths = {
+    ON: (None, b"../init.d/neu"),
+    OFF: (b"../init.d/alt", None),
+    MOVES: (b"../init.d/nirgends", b"../init.d/melder"),
+}
+"""A link that comes, one that goes, one that leads to somewhere else: from nowhere."""
+LINK_MODES = dict.fromkeys(LINKS, script.LINK)
+
+
+def linked(box: Box, tx: str = "t1", **times: Any) -> Paths:
+    """Arms and applies a change of links and of a file."""
+    for path, (before, _) in LINKS.items():
+        if before and not box.has(path):
+            (box.root / path).symlink_to(before.decode())
+    paths = {SYSTEM: (box.read(SYSTEM), b"config system\n"), "etc/zuletzt": (None, b"x\n"), **LINKS}
+    assert box.push(paths, tx, modes=LINK_MODES, **times) == ["applied"]
+    assert_new(box, paths)
+    assert all((box.root / path).is_symlink() for path, (_, after) in LINKS.items() if after)
+    return paths
+
+
+def links_are_a_part_of_a_change_and_of_its_undo(box: Box) -> None:
+    box.write("etc/init.d/alt", "#!/bin/sh\n")
+    linked(box, "t0")
+    assert box.take_back("t0").state == "rolledback"
+    flash = box.flash()
+    paths = linked(box, "t1")
+    assert box.take_back("t1").state == "rolledback"
+    assert box.flash() == flash
+    box.confirmed(paths, "t2", modes=LINK_MODES)
+    assert_new(box, paths)
+    shown = box.snapshot()
+    assert isinstance(shown, script.Shown)
+    assert shown.files == {path: before for path, (before, _) in paths.items()}
+    assert {path for path, mode in shown.modes.items() if mode == script.LINK} == {OFF, MOVES}
+
+
+def link_that_changed_in_the_last_second_is_not_overwritten(box: Box) -> None:
+    (box.root / MOVES).symlink_to("../init.d/andere")
+    assert box.push({MOVES: LINKS[MOVES]}, modes=LINK_MODES) == ["refused", "moved"]
+    assert box.read(MOVES) == b"../init.d/andere"
+
+
+def file_that_became_a_link_in_the_last_second_is_not_overwritten(box: Box) -> None:
+    paths = wish(box)
+    (box.root / SYSTEM).rename(box.root / "etc/elsewhere")
+    (box.root / SYSTEM).symlink_to("../elsewhere")
+    assert box.push(paths) == ["refused", "moved"]
+
+
+def link_that_appeared_in_the_last_second_is_not_overwritten(box: Box) -> None:
+    (box.root / ON).symlink_to("../nirgends")
+    assert box.push({ON: LINKS[ON]}, modes=LINK_MODES) == ["refused", "moved"]
+    assert box.read(ON) == b"../nirgends"
+
+
+def snapshot_of_a_link_that_leads_elsewhere_is_refused(box: Box) -> None:
+    harm = 'rm -f "$last" && ln -s ../init.d/falsch "$last"'
+    box.put_tool("cp", f'#!/bin/sh\n/bin/cp "$@"\ncase "$*" in */old/*) for last; do :; done; {harm} ;; esac\n')
+    (box.root / OFF).symlink_to("../init.d/alt")
+    assert box.push({OFF: LINKS[OFF]}, modes=LINK_MODES) == ["refused", "nospace"]
+
+
+def rolled_back_is_said_only_when_a_link_leads_where_it_did(box: Box) -> None:
+    linked(box)
+    snapshot = box.root / "etc/wifimgr/tx.t1/old" / MOVES
+    snapshot.unlink()
+    snapshot.symlink_to("../init.d/irrtum")
+    assert box.take_back().state == "undo"
+
+
+def rolled_back_is_said_only_when_a_link_is_back(box: Box) -> None:
+    (box.root / MOVES).symlink_to("../init.d/nirgends")
+    assert box.push({MOVES: LINKS[MOVES]}, modes=LINK_MODES) == ["applied"]
+    box.put_tool("mv", FAILING_MV.format(what=f"/old/{MOVES}"))
+    assert box.take_back().state == "undo"
+    assert not rolled_back(box)
+
+
+def rolled_back_is_said_only_when_a_new_link_is_gone(box: Box) -> None:
+    linked(box)
+    box.put_tool("rm", FAILING_RM.replace("neu/tief/datei", ON))
+    assert box.take_back().state == "undo"
+
+
+def snapshot_keeps_files_that_do_not_change(box: Box) -> None:
+    banner = box.read(BANNER)
+    paths = {SYSTEM: (box.read(SYSTEM), b"config system\n")}
+    assert box.push(paths, kept={BANNER: (banner, banner), NEW: (None, None)}) == ["applied"]
+    assert box.read(BANNER) == banner
+    box.write(BANNER, "rewritten by what takes the change up")
+    box.write("etc/neu/tief/datei", "made by it")
+    assert box.take_back().state == "rolledback"
+    assert box.read(BANNER) == banner
+    assert not box.has(NEW)
 
 
 def take_back_undoes_at_once_and_can_be_asked_again(box: Box) -> None:
@@ -545,6 +973,52 @@ def look_from_aside_is_not_the_first_of_two_logins(box: Box) -> None:
     assert box.look(aside=True).wait == 1
     assert box.confirm() == script.Standing("confirmed")
     assert box.look(aside=True) == script.Standing("confirmed")
+
+
+# --- what is asked before a confirm ---
+
+PROBE = ("ping", "192.0.2.1")
+
+
+def daemons_and_probes_are_asked_only_when_a_login_may_confirm(box: Box) -> None:
+    box.put_tool("ping", "#!/bin/sh\necho x >>$WIFIMGR_ROOT/lab/pings\n")
+    applied(box, settle=5)
+    for _ in range(2):
+        early = box.look(probes=[PROBE])
+        assert (early.wait > 0, early.ubus, early.probes) == (True, {}, {})
+        box.settle()
+    box.advance(5)
+    assert box.look(aside=True, probes=[PROBE]).ubus == {}
+    assert box.read("lab/pings") is None
+    settled = box.look(probes=[PROBE])
+    assert (settled.wait, settled.probes) == (0, {PROBE: "yes"})
+    assert (settled.ubus or {}).keys() == {"network.wireless", "network.interface"}
+    assert box.look().probes == {}
+    assert box.read("lab/pings") == b"x\n"
+
+
+def hostapd_is_asked_for_radar(box: Box) -> None:
+    text = (box.read("etc/config/wireless") or b"").decode()
+    box.write("etc/config/wireless", text.replace("disabled '1'", "disabled '0'"))
+    box.run([*box.shell, str(box.tools / "reload_config"), "boot"])
+    applied(box)
+    box.settle()
+    box.look()
+    said = box.look().ubus or {}
+    assert {name for name in said if name.startswith("hostapd.")} == {
+        "hostapd.phy0-ap0",
+        "hostapd.phy0-ap1",
+        "hostapd.phy1-ap0",
+    }
+    assert {said[name]["dfs"]["cac_active"] for name in said if name.startswith("hostapd.")} == {False}
+
+
+def daemons_have_two_seconds_each(box: Box) -> None:
+    applied(box)
+    box.settle()
+    box.look()
+    box.put_tool("ubus", '#!/bin/sh\n[ "$1 $2" = "-t 2" ] || [ "$1" = list ] || echo 30\n')  # what it says in the end
+    assert box.look().ubus == {"network.wireless": None, "network.interface": None}
 
 
 # --- refusals ---
@@ -864,12 +1338,17 @@ def show_tells_what_each_path_is(box: Box) -> None:
     box.write("etc/leer", "")
     (box.root / "etc/leer").chmod(0o755)
     (box.root / "etc/link").symlink_to("banner")
-    shown = box.show(SYSTEM, "etc/leer", "etc/nie/da")
-    assert shown.files == {SYSTEM: box.read(SYSTEM), "etc/leer": b"", "etc/nie/da": None}
-    assert shown.modes == {SYSTEM: "600", "etc/leer": "755"}
-    for path in ("etc/link", "etc/config"):
-        answer = box.ask(lambda path=path: script.show([path]))  # type: ignore[misc]
-        assert answer.line() == ["other", path]
+    (box.root / "etc/nowhere").symlink_to("no such/file")
+    shown = box.show(SYSTEM, "etc/leer", "etc/nie/da", "etc/link", "etc/nowhere")
+    assert shown.files == {
+        SYSTEM: box.read(SYSTEM),
+        "etc/leer": b"",
+        "etc/nie/da": None,
+        "etc/link": b"banner",
+        "etc/nowhere": b"no such/file",
+    }
+    assert shown.modes == {SYSTEM: "600", "etc/leer": "755", "etc/link": "link", "etc/nowhere": "link"}
+    assert box.ask(lambda: script.show(["etc/config"])).line() == ["other", "etc/config"]
 
 
 def show_tells_of_an_open_change_and_writes_nothing(box: Box) -> None:
@@ -1038,6 +1517,180 @@ def leaving_is_said_only_when_all_is_gone(box: Box) -> None:
     assert box.leave() == "io"
 
 
+# --- questions and steps ---
+
+
+def step(code: str, takes: float = 60.0) -> Step:
+    return Step(what="a step", script=code, takes=takes)
+
+
+def failing(box: Box, *steps: Step) -> tuple[int, str, str]:
+    """How many steps ended well before one failed, its exit code, and its last words."""
+    try:
+        words = box.steps(*steps)
+    except script.StepFailed as failed:
+        return failed.done, failed.code, failed.said
+    raise AssertionError(words)
+
+
+def packages_are_asked_for_by_opkg(box: Box) -> None:
+    assert box.steps(step("opkg update; opkg install snmpd")) == []
+    told = box.told(packages=["snmpd", "snmp", "snmpd-x"])
+    assert (told.manager, told.packages) == ("opkg", {"snmpd": True, "snmp": False, "snmpd-x": False})
+
+
+APK = (Path(__file__).parent / "standins/apk").read_text(encoding="utf-8")
+
+
+def packages_are_asked_for_by_apk_where_there_is_one(box: Box) -> None:
+    box.put_tool("apk", APK)
+    assert box.steps(step("apk -U add snmpd")) == []
+    told = box.told(packages=["snmpd", "snmp"])
+    assert (told.manager, told.packages) == ("apk", {"snmpd": True, "snmp": False})
+
+
+def router_without_packages_says_so(box: Box) -> None:
+    (box.tools / "opkg").unlink()
+    assert (box.told(packages=["snmpd"]).manager, box.told(packages=["snmpd"]).packages) == ("", {"snmpd": False})
+
+
+def opkg_that_cannot_tell_is_no_answer(box: Box) -> None:
+    box.put_tool("opkg", "#!/bin/sh\nexit 255\n")
+    assert not_told(box, packages=["snmpd"]) == "it cannot say whether the package snmpd is installed"
+
+
+def not_told(box: Box, **questions: Sequence[str]) -> str:
+    """Why it has no answer to questions."""
+    try:
+        return str(box.told(**questions))
+    except RouterError as error:
+        return error.what
+
+
+def services_are_told_with_their_links(box: Box) -> None:
+    for path, target in {
+        "etc/rc.d/S50cron": "../init.d/cron",
+        "etc/rc.d/K9cron": "nowhere",
+        "etc/rc.d/S50xcron": "../init.d/xcron",
+        "etc/rc.d/S98sysntpd": "../init.d/sysntpd",
+    }.items():
+        (box.root / path).symlink_to(target)
+    box.write("etc/init.d/quoted", "#!/bin/sh\nSTART='7' \nSTOP=\"08\"\nSTART_NOT=9\nexit 1\n")
+    box.write("etc/init.d/bare", "#!/bin/sh\n#START=20\nSTART=$X\nexit 1\n")
+    box.write("lab/services", "sysntpd\n")
+    told = box.told(services=["cron", "sysntpd", "quoted", "bare", "missing"]).services
+    assert told == {
+        "cron": Service(
+            "50",
+            "10",
+            False,
+            {"etc/rc.d/S50cron": "../init.d/cron", "etc/rc.d/K10cron": None, "etc/rc.d/K9cron": "nowhere"},
+        ),
+        "sysntpd": Service("98", "10", True, {"etc/rc.d/S98sysntpd": "../init.d/sysntpd", "etc/rc.d/K10sysntpd": None}),
+        "quoted": Service("7", "08", False, {"etc/rc.d/S7quoted": None, "etc/rc.d/K08quoted": None}),
+        "bare": Service(),
+        "missing": None,
+    }
+
+
+ODD = "$(touch x) `touch x` \"$HOME\" 'x' \\\\ \n} EOF\nüß😀"
+"""What a shell might trip over."""
+
+
+def tests_of_commands_are_asked(box: Box) -> None:
+    box.write("etc/there", ODD)
+    tests = ["true", "false", "exit 3", 'test "$(cat "$WIFIMGR_ROOT/etc/there")" = ' + shlex.quote(ODD), "if then"]
+    assert box.told(unless=tests).unless == (True, False, False, True, False)
+
+
+def test_of_a_command_that_takes_too_long_is_no_answer(box: Box) -> None:
+    what = while_it_is_slow(box, 5, lambda: not_told(box, unless=["slow 1000"]))
+    assert what == ["a test of a command ('unless') took too long"]
+    box.until(lambda: not box.asleep)
+
+
+def while_it_is_slow(box: Box, seconds: int, do: Callable[[], Any]) -> list[Any]:
+    """What becomes of something that waits for the program "slow", and for no longer than this."""
+    ended = list[Any]()
+
+    def work() -> None:
+        with suppress(Exception):  # the router may be gone by now
+            ended.append(do())
+
+    box.put_tool("slow", SLEEP)
+    working = threading.Thread(target=work)
+    working.start()
+    box.until(lambda: box.sleepers == 2)
+    box.advance(seconds)
+    box.until(lambda: ended)
+    working.join()
+    return ended
+
+
+def steps_are_done_in_order_and_the_first_that_fails_is_the_last(box: Box) -> None:
+    done = 'echo {} >>"$WIFIMGR_ROOT/lab/done"'
+    write = step(f'printf %s {shlex.quote(ODD)} >"$WIFIMGR_ROOT/etc/odd"')
+    assert box.steps(step(done.format(1)), write) == []
+    assert box.read("etc/odd") == ODD.encode()
+    fails = step("seq=1; while [ $seq -le 9 ]; do echo line $seq; seq=$((seq + 1)); done; echo why >&2; exit 7")
+    assert failing(box, step(done.format(2)), fails, step(done.format(3))) == (1, "7", "line 8\nline 9\nwhy")
+    assert box.read("lab/done") == b"1\n2\n"
+    assert not box.has("tmp/wifimgr/steps")
+    box.until(lambda: not box.asleep)
+
+
+def step_that_says_a_lot_is_quoted_in_short(box: Box) -> None:
+    assert len(failing(box, step("echo " + "x" * 5000 + "; exit 1"))[2]) <= 400
+
+
+def step_that_takes_too_long_is_ended_with_all_it_began(box: Box) -> None:
+    slow = step('(slow 5000; echo x >"$WIFIMGR_ROOT/lab/late"); echo x >"$WIFIMGR_ROOT/lab/late"', 30)
+    assert while_it_is_slow(box, 30, lambda: failing(box, step("true"), slow)) == [(1, "137", "")]
+    box.until(lambda: not box.asleep)
+    box.advance(10000)
+    time.sleep(0.1)
+    assert not box.has("lab/late")
+
+
+def daemon_that_a_step_leaves_behind_holds_nobody_up(box: Box) -> None:
+    box.put_tool("slow", SLEEP)
+    assert box.steps(step("slow 300 & echo started")) == []
+    box.until(lambda: box.asleep)
+    assert box.push({NEW: (None, b"x")}) == ["applied"]
+
+
+def step_reads_nothing_of_what_follows(box: Box) -> None:
+    assert box.steps(step("cat >/dev/null; read -r x; true"), step('true >"$WIFIMGR_ROOT/lab/second"')) == []
+    assert box.has("lab/second")
+
+
+def steps_wait_for_what_keeps_a_change_out(box: Box) -> None:
+    traces = step('true >"$WIFIMGR_ROOT/lab/x"')
+    holder = holding_the_lock(box)
+    try:
+        assert box.steps(traces) == ["refused", "busy"]
+    finally:
+        holder.kill()
+        holder.wait()
+    box.write("tmp/sysupgrade.tgz", "")
+    assert box.steps(traces) == ["refused", "upgrade"]
+    (box.root / "tmp/sysupgrade.tgz").unlink()
+    applied(box, within=60)
+    assert box.steps(traces) == ["refused", "pending", "pending.t1"]
+    box.kill_all()
+    box.advance(61)
+    assert box.steps(step('test ! -e "$WIFIMGR_ROOT/etc/neu"')) == []
+    shutil.rmtree(box.root / "tmp/wifimgr")
+    box.write("tmp/wifimgr", "")
+    assert box.steps(traces) == ["refused", "nospace"]
+    assert not box.has("lab/x")
+
+
+def steps_lock_others_out(box: Box) -> None:
+    others = 'exec 8>>"$WIFIMGR_ROOT/tmp/wifimgr.lock"; ! flock -n 8 || exit 9'
+    assert box.steps(step(others)) == []
+
+
 # --- power cuts ---
 
 
@@ -1049,6 +1702,31 @@ def power_may_go_while_a_change_is_applied(box: Box) -> None:
     reboots = Reboots(box, old, tree_of(box.root))
     reboots.check_all(recorder)
     assert reboots.booted > 5
+
+
+def power_may_go_while_links_are_applied_and_taken_back(box: Box) -> None:
+    for path, (before, _) in LINKS.items():
+        if before:
+            (box.root / path).symlink_to(before.decode())
+    old = tree_of(box.root)
+    with Recorder(box) as recorder:
+        linked(box)
+        new = tree_of(box.root)
+        assert box.take_back().state == "rolledback"
+    Reboots(box, old, new).check_all(recorder)
+
+
+def power_may_go_while_links_are_confirmed(box: Box) -> None:
+    for path, (before, _) in LINKS.items():
+        if before:
+            (box.root / path).symlink_to(before.decode())
+    old = tree_of(box.root)
+    with Recorder(box) as recorder:
+        linked(box)
+        box.settle()
+        box.look()
+        assert box.confirm().state == "confirmed"
+    Reboots(box, old, tree_of(box.root)).check_all(recorder)
 
 
 def power_may_go_while_a_change_is_confirmed(box: Box) -> None:

@@ -19,7 +19,7 @@ from wifimgr.lab import make_key
 from wifimgr.model import Change, Manage, Outcome, Result, Router, Touched
 from wifimgr.push import apply, fleet, script
 from wifimgr.push.apply import Pusher
-from wifimgr.settings import PushTimes
+from wifimgr.settings import PushTimes, Rollout, Secret
 from wifimgr.ssh import Connection, Deadline, target_of
 
 WIRELESS = "etc/config/wireless"
@@ -177,6 +177,7 @@ LATE = {"one": 1, "five": 5, "twenty": 20}
 """Router to seconds that its reload bites late."""
 
 
+@pytest.mark.scenario(39)
 def test_lockout_that_nothing_announces_is_never_confirmed_however_late(tmp_path: Path) -> None:
     times = {"confirm_within": "26s", "settle": {"connectivity": "21s"}, "login_gap": "1s"}
     with network(tmp_path, {name: {} for name in LATE}, times) as net:
@@ -237,6 +238,7 @@ uci:
 """
 
 
+@pytest.mark.scenario(33)
 def test_radio_that_listens_for_radar_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wifimgr.platforms.radar.LISTEN_SECONDS", 9.0)
     with one(tmp_path) as net:
@@ -283,7 +285,8 @@ def test_stop_takes_back_what_is_open_and_skips_what_was_not_begun(tmp_path: Pat
             if applied == {"a", "b"}:
                 stop.set()
 
-        found = {each.router: each for each in fleet.push_all(net.pusher(stop=stop, say=say), changes, lambda _: None)}
+        outcomes = fleet.push_all(net.pusher(stop=stop, say=say), changes, lambda _: None, Rollout(canary=0))
+        found = {each.router: each for each in outcomes}
         assert {name: (str(each.result), each.why) for name, each in found.items()} == {
             "a": ("rolled back", "interrupted"),
             "b": ("rolled back", "interrupted"),
@@ -441,7 +444,7 @@ def test_change_is_compared_with_the_plan_by_what_it_touches() -> None:
     def change(**touched: str | None) -> Change:
         return Change(router="ap", paths=(), touched=tuple(Touched(name, old, "x") for name, old in touched.items()))
 
-    outcome = apply._moved("ap", change(a="1", b=None), change(a="2", b=None))
+    outcome = apply.moved("ap", change(a="1", b=None), change(a="2", b=None))
     assert outcome.why == "changed since the plan: a"
 
 
@@ -461,3 +464,12 @@ def test_bug_of_ours_is_one_routers_outcome(tmp_path: Path, monkeypatch: pytest.
     assert (found["b"].result, found["b"].error_id) == (Result.FAILED, "bug")
     assert "ZeroDivisionError" in found["b"].why
     assert journal == {"a": "done", "b": "failed"}
+
+
+def test_router_that_is_logged_in_to_with_a_password_can_be_watched_too(tmp_path: Path) -> None:
+    """A secret cannot be the key of a mapping, and so neither can a target that holds one."""
+    with one(tmp_path) as net:
+        target = target_of(net.inventory, net.known_hosts, net.inventory.routers["ap"])
+        target = replace(target, password=Secret("made-up"))
+        window = apply._Window(net.pusher(), "ap", target, target.endpoint, net.change("ap"), "tx")
+    assert len(window._ways) == 1

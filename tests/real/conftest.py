@@ -129,7 +129,10 @@ def network(tmp_path: Path, house: House) -> Connect:
 def write_network(
     folder: Path, house: House, routers: tuple[Router, ...], times: PushTimes, variables: dict[str, Any]
 ) -> Network:
-    """Writes a network folder with one place where all these routers stand."""
+    """Writes a network folder with one place where all these routers stand.
+
+    Several are known by addresses of their own, and local.yaml says where each really is: all share one address here.
+    """
     (folder / "inventory/sites").mkdir(parents=True)
     shutil.copytree(TOP / "playbooks", folder / "playbooks")
     (folder / ".wifimgr").mkdir(mode=0o700)
@@ -158,8 +161,12 @@ def write_network(
             for router in routers
         },
     }
+    if len(routers) > 1:
+        site["routers"] = {router.name: {"addresses": [f"10.0.0.{at}"]} for at, router in enumerate(routers, 1)}
+        endpoints = {router.name: {"ssh": str(router.endpoint)} for router in routers}
+        (folder / ".wifimgr/local.yaml").write_text(yaml.safe_dump({"endpoints": endpoints}), encoding="utf-8")
     for path, content in (("network.yaml", settings), ("sites/haus.yaml", site)):
-        text = yaml.safe_dump(content, allow_unicode=True, sort_keys=False)
+        text = yaml.safe_dump(content, sort_keys=False)  # escaped: YAML takes some letters for line breaks
         (folder / "inventory" / path).write_text(text, encoding="utf-8")
     keys = "".join(f"{router.name} {router.host_key.type} {router.host_key.base64}\n" for router in routers)
     (folder / "inventory/known_hosts").write_text(keys, encoding="ascii")

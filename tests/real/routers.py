@@ -309,8 +309,12 @@ class Router:
         if fault == "lockout-login":
             self.run("sed -i 's:/bin/sh$:/sbin/last-login:' /etc/passwd")
         if fault in ("power-cut", "stuck"):
-            self._watcher = threading.Thread(target=self._cut_when_told)
-            self._watcher.start()
+            self.obey_reboots()
+
+    def obey_reboots(self) -> None:
+        """From now on it does reboot when it is told to."""
+        self._watcher = threading.Thread(target=self._cut_when_told)
+        self._watcher.start()
 
     def be_late(self, seconds: float) -> None:
         """From now on a reload takes effect this late."""

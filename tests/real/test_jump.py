@@ -98,8 +98,12 @@ def place(start: Start, network: Connect) -> Iterator[Place]:
             net = network(first, far)
             site = net.folder / "inventory/sites/haus.yaml"
             text = yaml.safe_load(site.read_text())
+            for router in (first, far):
+                at = {"addresses": [router.endpoint.address], "ports": {"ssh": router.endpoint.port}}
+                text["routers"][router.name] = at
             text["routers"][far.name]["jump"] = first.name
             site.write_text(yaml.safe_dump(text))
+            (net.folder / ".wifimgr/local.yaml").unlink(missing_ok=True)  # it would lead there straight
             yield Place(gate, far, net)
 
 

@@ -65,6 +65,7 @@ LATE = {1: (3, 7), 5: (7, 11), 20: (22, 26)}
 """Seconds that a reload bites late, to how long a push lets it settle, and how long the router waits for a confirm."""
 
 
+@pytest.mark.scenario(39)
 def test_a_lockout_that_comes_late_is_never_confirmed(start: Start, network: Connect) -> None:
     def push(late: int, router: Router) -> tuple[Outcome, Router, bool]:
         settle, within = LATE[late]
@@ -96,6 +97,8 @@ def recover_at_once(router: Router) -> None:
 # ---------------------------------------------------------------- what goes well
 
 
+@pytest.mark.scenario(1)
+@pytest.mark.scenario(2)
 def test_a_push_is_confirmed_and_the_next_one_touches_nothing(router: Router, network: Connect) -> None:
     net = network(router)
     before, change = router.flash(), net.change("guest-wifi", router)
@@ -126,6 +129,7 @@ def test_files_come_with_their_mode_and_go(start: Start, network: Connect) -> No
     is_left_alone_by(net, router, name)
 
 
+@pytest.mark.scenario(37)
 def test_folders_that_a_change_made_go_with_it(start: Start, network: Connect) -> None:
     router = start("ash")
     net = network(router, times=HURRY)
@@ -155,6 +159,7 @@ def test_one_connection_carries_script_after_script(start: Start) -> None:
 # ---------------------------------------------------------------- lockouts
 
 
+@pytest.mark.scenario(7)
 def test_a_router_that_locks_us_out_goes_back_by_itself(router: Router, network: Connect) -> None:
     net = network(router, times=HURRY)
     router.run("chmod 640 /etc/config/wireless; chown 12:34 /etc/config/wireless; chmod 444 /etc/config/dhcp")
@@ -173,6 +178,7 @@ def test_a_router_that_locks_us_out_goes_back_by_itself(router: Router, network:
     assert router.flash()["etc/config/wireless"][1:] == (0o640, 12, 34)
 
 
+@pytest.mark.scenario(39)
 def test_one_good_login_after_the_reload_proves_nothing(start: Start, network: Connect) -> None:
     router = start("ash")
     net = network(router, times=HURRY)
@@ -185,6 +191,7 @@ def test_one_good_login_after_the_reload_proves_nothing(start: Start, network: C
     assert router.log().count("auth succeeded") >= logins + 3  # the push, the last good login, the one that hears of it
 
 
+@pytest.mark.scenario(18)
 def test_a_reload_that_hangs_is_no_reload(start: Start, network: Connect) -> None:
     router = start("dash")
     net = network(router, times=HURRY)
@@ -259,6 +266,8 @@ def follow_the_files(router: Router) -> None:
     write(router.tree / "sbin/reload_config", FOLLOW, 0o755)
 
 
+@pytest.mark.scenario(21)
+@pytest.mark.scenario(22)
 @pytest.mark.parametrize(("what", "key"), [("port", "ports.ssh"), ("address", "addresses")])
 def test_a_change_of_the_way_in_is_confirmed_over_the_new_one(
     what: str, key: str, start: Start, network: Connect
@@ -275,6 +284,7 @@ def test_a_change_of_the_way_in_is_confirmed_over_the_new_one(
         assert connection.run("{ echo in; exit; }\n", Deadline(10)) == b"in\n"
 
 
+@pytest.mark.scenario(21)
 def test_a_new_way_in_that_nobody_can_use_is_undone(
     start: Start, network: Connect, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -293,6 +303,7 @@ def test_a_new_way_in_that_nobody_can_use_is_undone(
     assert router.flash() == before
 
 
+@pytest.mark.scenario(21)
 def test_a_way_in_that_closes_without_a_new_one_is_undone(start: Start, network: Connect) -> None:
     router = start("ash")
     net, new, name = moving(router, network, "port")
@@ -304,6 +315,7 @@ def test_a_way_in_that_closes_without_a_new_one_is_undone(start: Start, network:
     assert router.flash() == before
 
 
+@pytest.mark.scenario(40)
 def test_a_key_that_locks_us_out_is_undone(start: Start, network: Connect) -> None:
     router = start("dash")
     net = network(router, times=HURRY)
@@ -336,6 +348,7 @@ def applied(net: Network, router: Router, name: str) -> Iterator[subprocess.Pope
         process.communicate()
 
 
+@pytest.mark.scenario(8)
 def test_a_router_goes_back_when_the_controller_is_killed(start: Start, network: Connect) -> None:
     router = start("dash")
     net = network(router, times=HURRY)
@@ -351,6 +364,7 @@ def test_a_router_goes_back_when_the_controller_is_killed(start: Start, network:
     assert net.change("guest-wifi", router).paths == change.paths
 
 
+@pytest.mark.scenario(35)
 def test_an_interrupted_controller_takes_its_change_back(start: Start, network: Connect) -> None:
     router = start("ash")
     net = network(router)
@@ -364,6 +378,7 @@ def test_an_interrupted_controller_takes_its_change_back(start: Start, network: 
         assert router.marks() == ["rolledback"]
 
 
+@pytest.mark.scenario(10)
 def test_a_power_cut_in_the_window_brings_the_old_files_before_anything_starts(
     router: Router, network: Connect
 ) -> None:
@@ -436,6 +451,7 @@ def test_forget_leaves_the_router_as_if_wifimgr_had_never_been_there(router: Rou
 # ---------------------------------------------------------------- refusals
 
 
+@pytest.mark.scenario(43)
 def test_a_full_flash_refuses_and_keeps_the_last_snapshot(start: Start, network: Connect) -> None:
     router = start("dash")
     net = network(router)
@@ -450,6 +466,7 @@ def test_a_full_flash_refuses_and_keeps_the_last_snapshot(start: Start, network:
     assert router.own() == own
 
 
+@pytest.mark.scenario(12)
 def test_of_two_pushes_at_once_exactly_one_wins(start: Start, network: Connect) -> None:
     router = start("ash")
     net = network(router)
@@ -472,6 +489,7 @@ def test_of_two_pushes_at_once_exactly_one_wins(start: Start, network: Connect) 
     assert set(router.flash()) == set(before)
 
 
+@pytest.mark.scenario(24)
 def test_a_router_with_another_host_key_gets_nothing(start: Start, network: Connect) -> None:
     router = start()
     net = network(router)
@@ -515,6 +533,7 @@ NASTY = [
 ]
 
 
+@pytest.mark.scenario(26)
 def test_values_arrive_byte_for_byte(router: Router, network: Connect) -> None:
     net = network(router, **{f"value_{number}": value for number, value in enumerate(NASTY)})
     holes = [f"{{{{ value_{number} }}}}" for number in range(len(NASTY))]
@@ -546,6 +565,8 @@ exec /bin/busybox "${0##*/}" "$@"
 """
 
 
+@pytest.mark.scenario(25)
+@pytest.mark.scenario(46)
 def test_no_secret_is_in_a_command_line_or_stays_in_a_snapshot(start: Start, network: Connect) -> None:
     router = start("dash")
     net = network(router, monitoring_source="192.0.2.7", snmp_community={"file": "community"})

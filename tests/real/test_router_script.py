@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -14,120 +18,54 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import IN_CI
-from tests.real.conftest import Start
-from tests.real.routers import PATIENCE, Listing, Router, wait_for
+from tests.real import torture
+from tests.real.calls import ask, changes, confirm, done, file_change, push
+from tests.real.conftest import TOP, Start
+from tests.real.routers import OWN, PATIENCE, Listing, Router, wait_for, write
 from wifimgr.errors import RouterError
-from wifimgr.model import PathChange
 from wifimgr.push import script
 from wifimgr.push.apply import new_transaction
-from wifimgr.ssh import Connection, Deadline, connect
+from wifimgr.ssh import Deadline, connect
 
 pytestmark = pytest.mark.real
 
-KEEP = "lib/upgrade/keep.d/wifimgr"
-PACKAGES = ("dhcp", "firewall", "network", "system", "wireless")
-
-
-def ask(router: Router, call: script.Call, connection: Connection | None = None) -> list[str]:
-    """The first words that a router answers to one call."""
-    if connection is None:
-        with connect(router.target, Deadline(PATIENCE)) as connection:
-            return ask(router, call, connection)
-    return script.Answer(router.name, call, connection.run(call.text, Deadline(PATIENCE))).line()
-
-
-def changes(router: Router, *, turn: int = 1) -> list[PathChange]:
-    """A change of five packages, a new file, and a file that goes or comes back."""
-    paths = [
-        PathChange(path=path, before=before, after=re.sub(rb"# turn .*\n|\Z", b"# turn %d\n" % turn, before, count=1))
-        for path, before in ((f"etc/config/{name}", router.read(f"etc/config/{name}")) for name in PACKAGES)
-    ]
-    new, banner = (router.tree / path for path in ("etc/new/folder/file", "etc/banner"))
-    has_new = new.exists()
-    paths.append(file_change(router, "etc/new/folder/file", None if has_new else b"new\n"))
-    paths.append(file_change(router, "etc/banner", None if banner.exists() else b"banner\n"))
-    return paths
-
-
-def file_change(router: Router, path: str, after: bytes | None) -> PathChange:
-    """A change of one file to these bytes; None: it goes."""
-    there = (router.tree / path).exists()
-    before = router.read(path) if there else None
-    return PathChange(path=path, before=before, after=after, mode="" if there else "640")
-
-
-def push(
-    router: Router, paths: list[PathChange], *, within: float = 60, gap: float = 0, tx: str = ""
-) -> tuple[str, list[str]]:
-    """Applies a change that can be confirmed as soon as its reload was asked for; returns its name and the answer."""
-    tx = tx or new_transaction()
-    return tx, ask(router, script.push(tx, paths, within=within, settle=0, gap=gap, forget=False))
-
-
-def confirm(router: Router, tx: str) -> list[str]:
-    """Asks for a confirm until it is more than 'not yet'."""
-
-    def answer() -> list[str]:
-        words = ask(router, script.confirm(tx))
-        return [] if words[1] in ("pending", "busy") else words
-
-    return wait_for(answer)
-
-
-def done(router: Router, paths: list[PathChange]) -> bool:
-    """Whether a router has exactly these files."""
-    return all(
-        router.read(path.path) == path.after if path.after is not None else not (router.tree / path.path).exists()
-        for path in paths
-    )
+KEEP = torture.KEEP
 
 
 # ---------------------------------------------------------------- power
 
 
+@pytest.mark.scenario(13)
 def test_random_power_cuts_never_leave_a_mixture(start: Start) -> None:
     seed = 0 if IN_CI else random.randrange(2**32)
     print(f"seed {seed}")
     dice = random.Random(seed)
-    delays = [[dice.uniform(0, 0.2) for _ in range(7)] + [dice.uniform(0, 2.3) for _ in range(3)] for _ in range(2)]
     routers = [start("ash"), start("dash")]
     with ThreadPoolExecutor(2) as pool:
-        ends = [end for found in pool.map(cut_and_look, routers, delays) for end in found]
-    assert len(ends) == 20
-    assert "old" in ends
+        score = torture.total(pool.map(torture.cut_power, routers, [torture.delays(dice, 10) for _ in routers]))
+    assert (score.cuts, score.harm) == (20, 0), score
+    assert score.new < 20, "some came in time"
 
 
-def cut_and_look(router: Router, delays: list[float]) -> list[str]:
-    """Cuts the power of a router so many seconds into one push after the other; returns how each ended."""
-    ends = []
-    for turn, delay in enumerate(delays):
-        paths, old = changes(router, turn=turn), router.flash()
-        told: list[str] = []
-        controller = threading.Thread(target=push_until_cut, args=(router, paths, told))
-        controller.start()
-        time.sleep(delay)
-        router.power_cut()
-        controller.join()
-        router.boot()
-        assert not {"pending", "undo"} & set(router.marks()), (turn, delay)
-        is_new = done(router, paths)
-        # Which paths to keep over a sysupgrade is a list for sysupgrade alone; it goes with the next push.
-        assert is_new or without(router.flash(), KEEP) == without(old, KEEP), (turn, delay, told)
-        assert is_new or "confirmed" not in told, (turn, delay)
-        ends.append("new" if is_new else "old")
-    return ends
+@pytest.mark.scenario(13)
+@pytest.mark.scenario(14)
+@pytest.mark.scenario(41)
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_torture_finds_no_harm_and_says_so_in_one_line(start: Start) -> None:
+    start()  # where real routers cannot be had, this skips
+    command = [sys.executable, "-m", "tests.real.torture", "--cuts=40", "--levels=20", "--routers=2", "--seed=0"]
+    done = subprocess.run(command, cwd=TOP, capture_output=True, text=True)
+    pattern = r"40 cuts, 20 levels, [1-9]\d{2,} prefixes: 0 mixed, 0 damaged, 0 lost\n"
+    assert re.fullmatch(pattern, done.stdout), done.stdout + done.stderr
+    assert (done.returncode, done.stderr) == (0, "seed 0\n")
 
 
-def push_until_cut(router: Router, paths: list[PathChange], told: list[str]) -> None:
-    """What a controller does, until it cannot."""
-    with suppress(RouterError):
-        tx, words = push(router, paths)
-        assert words == ["applied"]
-        told.append(confirm(router, tx)[1])
-
-
-def without(listing: Listing, *paths: str) -> Listing:
-    return {path: entry for path, entry in listing.items() if path not in paths}
+def test_torture_finds_out_a_router_without_its_guard(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert script.ROUTER_SH.count("\tinstall_guard\n") == 1
+    monkeypatch.setattr(script, "ROUTER_SH", script.ROUTER_SH.replace("\tinstall_guard\n", ""))
+    router = start("ash")
+    assert any(torture.cut_power(router, [0.2 * number]).harm for number in range(1, 20))
 
 
 def test_a_power_cut_while_going_back_is_no_harm(router: Router) -> None:
@@ -154,24 +92,16 @@ def take_back_until_cut(router: Router, tx: str) -> None:
 # ---------------------------------------------------------------- flash
 
 
+@pytest.mark.scenario(14)
 def test_a_flash_of_any_fill_level_refuses_or_carries_the_change_whole(start: Start) -> None:
     router = start("dash", flash_kb=1024)
-    old, answers = router.flash(), []
     for free in range(0, 161, 8):
-        router.fill_flash(free)
-        paths = changes(router)
-        tx, words = push(router, paths)
-        answers.append(words)
-        if words == ["applied"]:
-            assert done(router, paths)
-            router.fill_flash()  # going back needs no room
-            assert ask(router, script.take_back(tx)) == ["state", "rolledback"]
-        assert router.flash() == old, free
-        assert [name for name in router.own() if name.startswith(("tx.", "pending."))] == []
-    assert answers[0] == ["refused", "nospace"]
-    assert answers[-1] == ["applied"]
+        score = torture.fill(router, [(free, 0)])
+        assert score.harm == 0, free
+        assert free not in (0, 160) or score.new == (free == 160)
 
 
+@pytest.mark.scenario(15)
 def test_a_flash_that_fills_up_inside_the_window_does_not_keep_a_router_from_going_back(router: Router) -> None:
     old = router.flash()
     tx, words = push(router, changes(router), within=2)
@@ -182,9 +112,94 @@ def test_a_flash_that_fills_up_inside_the_window_does_not_keep_a_router_from_goi
     assert ask(router, script.confirm(tx)) == ["state", "rolledback"]
 
 
+LIAR = """#!/bin/sh
+echo "Filesystem 1K-blocks Used Available Use% Mounted on"
+echo "overlay 9999 0 9999 0% /"
+"""
+
+
+@pytest.mark.scenario(16)
+def test_a_flash_that_is_full_all_of_a_sudden_empties_no_file(start: Start) -> None:
+    # What plain "uci commit" does there: it replaces the file by one of 0 bytes and says that all is well.
+    router = start("dash", flash_kb=1024)
+    (router.tree / "bin/df").unlink()
+    write(router.tree / "bin/df", LIAR, 0o755)
+    old = router.flash()
+    for free in (0, 4, 12, 20, 28, 36):
+        router.fill_flash(free)
+        assert push(router, changes(router))[1] == ["refused", "nospace"]
+        assert router.flash() == old, free
+
+
+# ---------------------------------------------------------------- firmware upgrades, clocks
+
+
+def upgrade(router: Router) -> None:
+    """A sysupgrade: only etc/config stays, and what the lists in lib/upgrade/keep.d name; then it boots."""
+    listed = [line for file in (router.tree / "lib/upgrade/keep.d").iterdir() for line in file.read_text().split()]
+    router.power_cut()
+    for path in [*OWN, KEEP]:
+        if f"/{path}" not in listed and f"/{path}/" not in listed:
+            shutil.rmtree(router.tree / path, ignore_errors=True)
+            (router.tree / path).unlink(missing_ok=True)
+    write(router.tree / "etc/openwrt_release", "DISTRIB_RELEASE='99.01'\n")
+    router.boot()
+
+
+def configuration(router: Router) -> Listing:
+    """The files that a sysupgrade keeps."""
+    return {path: entry for path, entry in router.flash().items() if path.startswith("etc/config/")}
+
+
+@pytest.mark.scenario(34)
+def test_after_a_sysupgrade_between_two_pushes_the_guard_is_there_again(router: Router) -> None:
+    tx, _ = push(router, changes(router))
+    assert confirm(router, tx) == ["state", "confirmed"]
+    confirmed = configuration(router)
+    write(router.tree / KEEP, "")  # a list of somebody else
+    upgrade(router)
+    assert configuration(router) == confirmed
+    assert [path for path in OWN if os.path.lexists(router.tree / path)] == []
+    assert push(router, changes(router, turn=2))[1] == ["applied"]
+    assert configuration(router) != confirmed
+    router.power_cut()
+    router.boot()
+    assert configuration(router) == confirmed
+    assert router.marks() == ["rolledback"]
+
+
+@pytest.mark.scenario(44)
+def test_a_sysupgrade_in_the_window_brings_the_old_files_back(router: Router) -> None:
+    old = configuration(router)
+    assert push(router, changes(router))[1] == ["applied"]
+    assert configuration(router) != old
+    upgrade(router)
+    assert configuration(router) == old
+    assert router.marks() == ["rolledback"]
+    assert push(router, changes(router, turn=2))[1] == ["applied"]
+
+
+@pytest.mark.scenario(20)
+@pytest.mark.parametrize("year", ["1970", "2036"])
+def test_a_clock_that_jumps_by_years_moves_no_deadline(start: Start, year: str) -> None:
+    # The clock itself belongs to the whole machine. What a router has of it are the dates of its files, and "date".
+    router = start("dash")
+    (router.tree / "bin/date").unlink()
+    old, began = router.flash(), time.monotonic()
+    tx, words = push(router, changes(router), within=4)
+    assert words == ["applied"]
+    router.run(f"find /etc /tmp -exec touch -h -d {year}-06-01 {{}} +")
+    assert ask(router, script.look(tx))[:2] == ["state", "pending"]
+    assert router.marks() == ["pending"]
+    wait_for(lambda: router.marks() == ["rolledback"])
+    assert time.monotonic() - began >= 3
+    assert router.flash() == old
+
+
 # ---------------------------------------------------------------- what is refused
 
 
+@pytest.mark.scenario(5)
 def test_a_file_that_uci_cannot_read_is_refused(router: Router) -> None:
     old = router.flash()
     tx, words = push(router, [file_change(router, "etc/config/system", b"config system\n\toption hostname 'x\n")])
@@ -225,6 +240,11 @@ def run_program(router: Router, name: str) -> str:
     )
 
 
+@pytest.mark.scenario(3)
+@pytest.mark.scenario(4)
+@pytest.mark.scenario(32)
+@pytest.mark.scenario(36)
+@pytest.mark.scenario(44)
 @pytest.mark.parametrize("reason", SPOIL)
 def test_what_a_push_must_not_run_over_is_refused(start: Start, reason: str) -> None:
     router = start("dash")
@@ -256,6 +276,7 @@ def test_a_second_change_waits_until_the_first_is_closed(router: Router) -> None
 # ---------------------------------------------------------------- an upload that is cut
 
 
+@pytest.mark.scenario(6)
 def test_an_upload_that_is_cut_runs_nothing(router: Router) -> None:
     tx, old = new_transaction(), router.inodes()
     call = script.push(tx, changes(router), within=60, settle=0, gap=0, forget=False)
@@ -283,6 +304,7 @@ def send_and_break(router: Router, raw: bytes) -> None:
 # ---------------------------------------------------------------- one holder of the lock
 
 
+@pytest.mark.scenario(42)
 def test_of_three_contenders_for_a_stale_lock_one_wins(router: Router) -> None:
     router.run("echo 4711 >/tmp/wifimgr.lock")  # what a holder leaves that lost its life
     ready = threading.Barrier(3)
@@ -331,6 +353,8 @@ def test_a_confirm_needs_two_logins_some_time_apart(router: Router) -> None:
     assert ask(router, script.confirm(tx)) == ["state", "confirmed"]
 
 
+@pytest.mark.scenario(9)
+@pytest.mark.scenario(11)
 def test_a_confirm_can_be_asked_again_and_a_late_one_hears_the_truth(router: Router) -> None:
     old, paths = router.flash(), changes(router)
     tx, _ = push(router, paths)
@@ -350,6 +374,7 @@ def test_a_confirm_can_be_asked_again_and_a_late_one_hears_the_truth(router: Rou
     assert set(router.flash()) == (set(old) | {"etc/new/folder/file"}) - {"etc/banner"}
 
 
+@pytest.mark.scenario(17)
 def test_confirm_and_rollback_in_the_same_second_have_one_winner(start: Start) -> None:
     within = 3
     routers = [start(shell) for shell in ("ash", "dash") * 3]
@@ -381,6 +406,7 @@ def test_confirm_and_rollback_in_the_same_second_have_one_winner(start: Start) -
     assert set(ends) <= {"confirmed", "rolledback"}
 
 
+@pytest.mark.scenario(19)
 def test_a_dead_man_that_is_killed_is_replaced_by_the_next_login(router: Router) -> None:
     old = router.flash()
     tx, _ = push(router, changes(router), within=2)
@@ -389,11 +415,12 @@ def test_a_dead_man_that_is_killed_is_replaced_by_the_next_login(router: Router)
     time.sleep(3)
     assert router.marks() == ["pending"]
     assert router.flash() != old
-    assert ask(router, script.show(["etc/banner"]))[0] == "file"
+    assert ask(router, script.show(["etc/banner"])) == ["files"]
     assert router.flash() == old
     assert ask(router, script.look(tx)) == ["state", "rolledback", "0"]
 
 
+@pytest.mark.scenario(26)
 def test_every_byte_a_shell_can_carry_arrives(router: Router) -> None:
     raw = bytes(range(1, 256)) * 40 + b"\n\n"
     assert push(router, [file_change(router, "etc/bytes", raw)])[1] == ["applied"]

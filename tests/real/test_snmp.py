@@ -14,14 +14,19 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import find_program, require_real
+from tests.networks import NETWORK, write
 from tests.sources import snmp_wire as wire
 from tests.sources.snmp_house import AUTH, COMMUNITY, PRIV, Asker, house
 from wifimgr.inventory import load
 from wifimgr.lab import Lab, SimulatedRouter
 from wifimgr.model import Failure, Measured
+from wifimgr.platforms.edits import FileEdit
+from wifimgr.push import playbook
+from wifimgr.settings import Secret
 
 require_real("snmpd", "snmpget", "snmpbulkwalk")
 
+TOP = Path(__file__).parents[2]
 SHORT = 1.0
 """Seconds for polls that are meant to end without an answer."""
 LONG = 30.0
@@ -67,8 +72,9 @@ class Snmpd:
         path.write_text(self.configuration, encoding="ascii")
         program = find_program("snmpd")
         assert program
-        options = ["-f", "-C", "-c", str(path), "-Lf", str(self.folder / "log"), "-p", str(self.folder / "pid")]
-        environment = {**os.environ, "SNMP_PERSISTENT_DIR": str(self.folder / "persistent"), "MIBS": ""}
+        options = ["-f", "-Lf", str(self.folder / "log"), "-p", str(self.folder / "pid")]
+        places = {"SNMPCONFPATH": str(self.folder), "SNMP_PERSISTENT_DIR": str(self.folder / "persistent")}
+        environment = {**os.environ, **places, "MIBS": ""}
         self.process = subprocess.Popen([program, *options], env=environment, stdin=subprocess.DEVNULL)
         end = time.monotonic() + PATIENCE
         while not self.answers():
@@ -158,6 +164,31 @@ def walked(snmpd: Snmpd) -> dict[str, str]:
 
 
 # --- our source asks net-snmp's agent ---
+
+
+def test_the_playbook_for_v3_lets_its_user_read_some_of_it_and_nobody_else_anything(
+    snmpd: Snmpd, ask: Ask, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AUTH", AUTH)
+    monkeypatch.setenv("PRIV", PRIV)
+    own = "{snmp_v3_auth_secret: {env: AUTH}, snmp_v3_priv_secret: {env: PRIV}, monitoring_source: 203.0.113.250}"
+    inventory = load(write(tmp_path / "wished", NETWORK.replace("vars: {ssid: frei, country: DE}", f"vars: {own}")))
+    wishes = playbook.load(TOP, "snmp-v3").wishes(inventory.routers["eins-gw"])
+    [file] = [edit for edit in wishes.edits if isinstance(edit, FileEdit)]
+    assert isinstance(file.content, Secret)
+    snmpd.stop()
+    snmpd.configuration = (
+        f'agentaddress udp:127.0.0.1:{snmpd.port}\nrocommunity "{COMMUNITY}" 127.0.0.1 .1.3.6.1.2.1.1\n'
+    )
+    (snmpd.folder / Path(file.path).name).write_text(file.content.reveal(), encoding="utf-8")
+    snmpd.start()
+    found = good(ask("v3"))
+    assert found.boot is not None
+    assert found.memory_total
+    assert found.interfaces
+    assert ask("auth").read(LONG).failure is Failure.AUTH, "without encryption"
+    addresses = tool("snmpbulkwalk", V3, snmpd.port, "1.3.6.1.2.1.4")  # of all devices in the house
+    assert all("No " in value for value in addresses.values()), addresses
 
 
 @pytest.mark.parametrize("profile", ["v1", "v2c", "open", "auth", "v3", "strong", "old"])

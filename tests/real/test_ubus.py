@@ -77,7 +77,7 @@ server.serve_forever()
 SCENE = """
 import ipaddress, json, subprocess, sys
 from wifimgr.settings.files import InternetEntry
-from wifimgr.sources.ubus import Guests, _internet
+from wifimgr.sources.ubus import Guests, internet as look_at_it
 from wifimgr.ssh import Deadline
 
 tools, names, pages = sys.argv[1:]
@@ -95,7 +95,7 @@ class Here:
 def look(what, dns="www.example.org", path=""):
     wanted = InternetEntry(dns=dns, http="http://10.9.0.1/" + path)
     guests = Guests(ipaddress.IPv4Address("172.31.64.1"), ipaddress.IPv4Address("172.31.64.2"), "br-guest")
-    found = _internet(Here(), Deadline(60), wanted, guests, lambda line: None)
+    found = look_at_it(Here(), Deadline(60), wanted, guests, lambda line: None)
     print(json.dumps([what, found.works, found.asked_from, found.why]), flush=True)
 
 sh("echo 1 >/proc/sys/net/ipv4/ip_forward; ip link set lo up; ip link add br-guest type bridge;"

@@ -11,7 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from ipaddress import IPv4Address
@@ -28,7 +28,7 @@ from wifimgr.settings import make_state_dir
 from wifimgr.sources import read, ubus
 from wifimgr.sources.told import Told
 from wifimgr.sources.ubus import Board, Guests, Ubus, addresses_in, guests_of, introduce, measured_of
-from wifimgr.ssh import Connection, Deadline, KnownHosts, _private_key, connect, target_of
+from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, target_of
 
 MAC = re.compile(rb"(?i)(?:[0-9a-f]{2}[:-]){5}[0-9a-f]{2}")
 
@@ -799,6 +799,13 @@ def test_a_closed_port_refuses(net: Net) -> None:
     assert "Connection refused" in reading.detail
 
 
+def serve(server: socket.socket, behave: Callable[[socket.socket], None]) -> None:
+    """Behaves like this with each client, until the server is shut down."""
+    with suppress(OSError):
+        while True:
+            behave(server.accept()[0])
+
+
 def hang_up(client: socket.socket) -> None:
     client.close()
 
@@ -814,9 +821,10 @@ def test_somebody_who_speaks_no_ssh_is_not_silence(
     net: Net, behave: Callable[[socket.socket], None], failure: Failure
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server, net.reached_at(server.getsockname()[1]):
-        other = threading.Thread(target=lambda: behave(server.accept()[0]))
+        other = threading.Thread(target=serve, args=(server, behave))
         other.start()
-        reading = net.ask()
+        reading = net.ask(seconds=3)
+        server.shutdown(socket.SHUT_RDWR)
         other.join(60)
     assert reading.failure is failure
 
@@ -833,12 +841,10 @@ def test_host_keys_that_are_not_trusted(net: Net, tmp_path: Path) -> None:
 def test_a_login_that_is_refused(net: Net, tmp_path: Path) -> None:
     key = net.lab.key_file.read_text(encoding="ascii")
     net.lab.key_file.write_text(make_key()[1], encoding="ascii")
-    _private_key.cache_clear()
     try:
         assert net.ask().failure is Failure.AUTH
     finally:
         net.lab.key_file.write_text(key, encoding="ascii")
-        _private_key.cache_clear()
 
 
 def test_a_missing_secret_is_a_matter_of_setup(net: Net) -> None:

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -35,6 +36,21 @@ VERSIONS = Path(__file__).parents[2] / "wifimgr/store/migrations/versions"
 def store(tmp_path: Path) -> Iterator[Store]:
     store = Store(tmp_path)
     yield store
+    store.close()
+
+
+def test_threads_that_write_at_the_same_time_take_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wifimgr.store.database.BUSY_SECONDS", 0.0)  # whoever finds it busy would fail at once
+    store = Store(tmp_path)
+
+    def work(number: int) -> None:
+        for turn in range(5):
+            with store.lease(f"router-{number}", 60):
+                entry = store.begin(f"router-{number}", what="x", why="", transaction=f"{number}-{turn}")
+                store.end(entry, result="done", detail="")
+
+    with ThreadPoolExecutor(20) as pool:
+        list(pool.map(work, range(20)))
     store.close()
 
 

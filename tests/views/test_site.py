@@ -361,6 +361,17 @@ def test_guests_are_told_only_where_opening_hours_are_known(tmp_path: Path) -> N
 # ---------------------------------------------------------------- network name, hours, address
 
 
+def test_a_filter_is_told_where_the_place_has_one(tmp_path: Path) -> None:
+    profiles = f"{NETWORK}dns_profiles: {{young: {{name: 'Jugend <b>&', servers: [192.0.2.53]}}}}\n"
+    plain = seen(of_house(house(tmp_path / "a", network=profiles), UP))
+    assert plain.filter_text == ""
+    assert "Filter" not in site_text(plain)
+    filtered = seen(of_house(house(tmp_path / "b", f"dns_profile: young\n{HOUSE}", network=profiles), UP))
+    assert filtered.filter_text == "Hier gilt ein Filter: Jugend <b>&."
+    assert filtered.filter_text in site_text(filtered)
+    assert "192.0.2.53" not in json.dumps(site_json(filtered))
+
+
 def on_air(inventory: Inventory, *names: str) -> tuple[str, ...]:
     known = {("haus-ap-eg", "snmp"): told("haus-ap-eg", clients=0, ssids=names)} if names else {}
     return seen(snapshot(inventory, {"haus": UP}, known=known)).network_names

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +20,10 @@ if TYPE_CHECKING:
 CHANGES_PRESENT = 5
 
 Name = Annotated[str, typer.Argument(metavar="PLAYBOOK", help="A playbook's name, or the path of its file.")]
+NameOrPlan = Annotated[
+    str,
+    typer.Argument(metavar="PLAYBOOK|FILE", help="A playbook's name, the path of its file, or a file of 'plan --out'."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -37,31 +43,53 @@ def plan(
     select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
     form: common.Output = None,
     exit_code: Annotated[bool, typer.Option("--exit-code", help="Exit with 5 when there is something to do.")] = False,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep the plan, for 'apply FILE'.")] = None,
 ) -> None:
     """Show what a playbook would change on which router. Nothing is changed."""
+    if out:
+        from wifimgr.push.planfile import check_free
+
+        check_free(out)
     made, inventory, _ = _plan(run, playbook, select)
     if form:
-        output.show(plans.rows(made), "router", ("router", "result", "paths", "why"), form)
+        output.show(plans.rows(made, inventory), "router", ("router", "result", "paths", "why"), form)
     else:
-        plans.show(made, sys.stdout)
-        for line in plans.warnings(made, inventory) if made.to_do else ():
+        plans.show(made, sys.stdout, everything=run.verbose)
+        for line in plans.warnings(made, inventory, everything=run.verbose) if made.to_do else ():
             output.line(line)
+    if out:
+        _keep(run, made, inventory, select, out)
     code = plans.code(made.outcomes)
     raise typer.Exit(CHANGES_PRESENT if exit_code and made.to_do and not code else code)
 
 
-def _plan(run: common.Run, playbook: str, select: Sequence[str]) -> tuple[Plan, Inventory, KnownHosts]:
+def _keep(run: common.Run, made: Plan, inventory: Inventory, select: Sequence[str], out: Path) -> None:
+    from wifimgr.push import planfile
+
+    until = planfile.write(out, made, inventory.network.folder, select)
+    network = f"--network {shlex.quote(str(run.network))} " if run.network else ""
+    what = f"{plans.counted(len(made.to_do))} to change, until {until.astimezone():%Y-%m-%d %H:%M}"
+    run.say(f"{out}: {what}: wifimgr {network}apply {shlex.quote(str(out))}")
+
+
+def _network(run: common.Run) -> tuple[Inventory, KnownHosts]:
     from wifimgr.inventory import load
-    from wifimgr.push.plan import choose, make_plan
-    from wifimgr.push.playbook import load as load_playbook
     from wifimgr.settings import make_state_dir
     from wifimgr.ssh import KnownHosts
 
     folder = run.folder()
     inventory = load(folder)
     common.log_to(make_state_dir(folder))
-    wanted = load_playbook(folder, playbook, inventory.network.secret_commands)
-    known_hosts = KnownHosts(folder / "inventory/known_hosts")
+    return inventory, KnownHosts(folder / "inventory/known_hosts")
+
+
+def _plan(run: common.Run, playbook: str, select: Sequence[str]) -> tuple[Plan, Inventory, KnownHosts]:
+    from wifimgr.push.plan import choose, make_plan
+    from wifimgr.push.playbook import load as load_playbook
+
+    inventory, known_hosts = _network(run)
+    network = inventory.network
+    wanted = load_playbook(network.folder, playbook, network.secret_commands)
     routers = choose(inventory, wanted, select)
     run.detail(f"reading {plans.counted(len(routers))}")
     return make_plan(inventory, known_hosts, wanted, routers), inventory, known_hosts
@@ -72,16 +100,46 @@ def _plan(run: common.Run, playbook: str, select: Sequence[str]) -> tuple[Plan, 
 
 def apply(
     run: common.Run,
-    playbook: Name,
+    playbook: NameOrPlan,
     select: common.Select = [],  # noqa: B006 (typer makes a new list for each call)
     form: common.Output = None,
     yes: common.Yes = False,
     why: plans.Why = "",
+    canary: plans.Canary = None,
+    at_once: plans.AtOnce = None,
+    stop_after: plans.StopAfter = None,
+    while_open: Annotated[
+        bool, typer.Option("--while-open", help="Also change what people notice where a place is open.")
+    ] = False,
+    allow_no_undo: Annotated[
+        bool, typer.Option("--allow-no-undo", help="Also do what no router takes back: packages, commands.")
+    ] = False,
 ) -> None:
-    """Make the changes of a playbook; a router that cannot be confirmed goes back by itself."""
+    """Make the changes of a playbook, or those of a plan; a router that cannot be confirmed goes back by itself."""
+    from wifimgr.push.plan import with_undo
+    from wifimgr.push.planfile import is_planfile
+
     common.need_somebody(yes, "look at 'wifimgr plan' first, then say --yes")
-    made, inventory, known_hosts = _plan(run, playbook, select)
-    plans.carry_out(run, made, inventory, known_hosts, why=why, yes=yes, form=form)
+    planned = is_planfile(Path(playbook))
+    made, inventory, known_hosts = (_plan_again if planned else _plan)(run, playbook, select)
+    care = plans.rollout(inventory, canary=canary, at_once=at_once, stop_after=stop_after, while_open=while_open)
+    made = made if allow_no_undo else with_undo(made)
+    plans.carry_out(
+        run, made, inventory, known_hosts, why=why, yes=yes, form=form, care=care, allow_no_undo=allow_no_undo
+    )
+
+
+def _plan_again(run: common.Run, file: str, select: Sequence[str]) -> tuple[Plan, Inventory, KnownHosts]:
+    """What of a plan file is still to be done."""
+    from wifimgr.push import planfile
+
+    inventory, known_hosts = _network(run)
+    network = inventory.network
+    planned = planfile.read(Path(file), network.folder)
+    made = planned.plan(inventory, known_hosts, planned.playbook(network.folder, network.secret_commands), select)
+    if not (made.changes or made.outcomes):
+        run.say("nothing to do: this plan changes no router")
+    return made, inventory, known_hosts
 
 
 # ---------------------------------------------------------------- journal

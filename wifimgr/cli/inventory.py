@@ -77,6 +77,7 @@ ROUTER_KEYS = (
     "tags",
     "ssh",
     "jump",
+    "legacy_ssh",
     "snmp",
     "sources",
     "interval",
@@ -100,6 +101,7 @@ def show_router(
 
 def _values(router: Router) -> list[output.Row]:
     values = {key: getattr(router, key) for key in ROUTER_KEYS}
+    values["legacy_ssh"] = router.legacy_ssh or None  # told where it is so, and nowhere else
     values |= {f"vars.{name}": value for name, value in sorted(router.vars.items())}
     return [
         {"key": key, "value": value, "origin": str(router.origins.get(key, "built in"))}

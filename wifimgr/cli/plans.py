@@ -6,6 +6,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -17,47 +18,62 @@ from wifimgr.model import Change, Outcome, Result
 if TYPE_CHECKING:
     from wifimgr.inventory import Inventory
     from wifimgr.push.plan import Plan
+    from wifimgr.settings import Rollout
     from wifimgr.ssh import KnownHosts
     from wifimgr.store import Store
 
 SOME_FAILED = 3
 REFUSED = 4
 INTERRUPTED = 130
+MOST_NAMES = 3
+"""Routers that are named where many are alike."""
 
 Why = Annotated[str, typer.Option("--why", metavar="TEXT", help="Why, for the journal.")]
+Canary = Annotated[
+    int | None, typer.Option("--canary", metavar="N", min=0, help="So many go first, one after another; 0: none.")
+]
+AtOnce = Annotated[int | None, typer.Option("--at-once", metavar="N", min=1, help="So many at the same time.")]
+StopAfter = Annotated[
+    int | None, typer.Option("--stop-after", metavar="N", min=0, help="Begin nothing new when N went wrong; 0: never.")
+]
 
 
-def rows(made: Plan) -> list[dict[str, Any]]:
+def rows(made: Plan, inventory: Inventory) -> list[dict[str, Any]]:
     """A plan as data: one row a router."""
-    planned = [
-        {
+    from wifimgr.push import opening
+    from wifimgr.push.plan import endpoints
+
+    at = opening.now()
+
+    def row(change: Change, result: str, outcome: Outcome | None = None) -> dict[str, Any]:
+        old, new = endpoints(inventory, change) if change.anything else ("", "")
+        return {
             "router": change.router,
-            "result": "to change" if change.paths else str(Result.ALREADY_RIGHT),
+            "result": result,
             "paths": [f"/{path.path}" for path in change.paths],
-            "why": "",
-            "next": "",
-            "id": "",
+            "why": outcome.why if outcome else "",
+            "next": outcome.hint if outcome else "",
+            "id": outcome.error_id if outcome else "",
             "diff": [line for path in change.paths for line in path.diff],
+            "no_undo": [step.what for step in change.steps],
+            "takes_up": list(change.after),
+            "interrupts": change.interrupts,
+            "radar": change.radar,
+            "waits": opening.waits(inventory, change, at) if change.anything else "",
+            "moves_to": "" if old == new else str(new),
+            "secret": change.secret,
         }
-        for change in made.changes
-    ]
+
+    planned = [row(change, "to change" if change.anything else str(Result.ALREADY_RIGHT)) for change in made.changes]
     others = [
-        {
-            "router": outcome.router,
-            "result": str(outcome.result),
-            "paths": [],
-            "why": outcome.why,
-            "next": outcome.hint,
-            "id": outcome.error_id,
-            "diff": [],
-        }
+        row(Change(router=outcome.router, paths=(), touched=()), str(outcome.result), outcome)
         for outcome in made.outcomes
     ]
     return planned + others
 
 
-def show(made: Plan, to: TextIO) -> None:
-    """A plan for people."""
+def show(made: Plan, to: TextIO, *, everything: bool = False) -> None:
+    """A plan for people; of many routers alike only the first ones are named, unless they want ``everything``."""
 
     def tell(text: str = "", style: str = "") -> None:
         output.line(text, style, to=to)
@@ -65,12 +81,12 @@ def show(made: Plan, to: TextIO) -> None:
     tell(made.job.title, "bold")
     for names, diff in _same_diffs(made.to_do):
         tell()
-        tell(_together(names), "bold cyan")
+        tell(_together(names, everything), "bold cyan")
         for line in diff:
             tell(line, output.diff_style(line))
     tell()
-    for outcome in made.outcomes:
-        tell(outcome_line(outcome), "yellow")
+    for line in _outcome_lines(made.outcomes, everything):
+        tell(line, "yellow")
     tell(_summary(made), "bold")
 
 
@@ -78,13 +94,38 @@ def _same_diffs(changes: Iterable[Change]) -> list[tuple[list[str], tuple[str, .
     """Routers with the same diff stand together, in the order of the first of them."""
     groups: dict[tuple[str, ...], list[str]] = {}
     for change in changes:
-        diff = tuple(line for path in change.paths for line in path.diff)
-        groups.setdefault(diff, []).append(change.router)
+        lines = (*(line for path in change.paths for line in path.diff), *_undo(change))
+        groups.setdefault(lines, []).append(change.router)
     return [(names, diff) for diff, names in groups.items()]
 
 
-def _together(names: Sequence[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names)}  (the same for all {len(names)})"
+def _undo(change: Change) -> tuple[str, ...]:
+    """What of a change has an undo and what has none, where that is not the same for all of it."""
+    if not (change.steps or change.after):
+        return ()
+    undone = ", ".join([*(f"/{path.path}" for path in change.paths), *change.after])
+    lines = [f"No undo: {visible(step.what)}" for step in change.steps]
+    return (*lines, *([f"Taken back by itself unless confirmed: {undone}"] if undone else []))
+
+
+def _together(names: Sequence[str], everything: bool) -> str:
+    same = f"  (the same for all {len(names)})" if len(names) > 1 else ""
+    return some(names, everything) + same
+
+
+def some(names: Sequence[str], everything: bool) -> str:
+    """Names on one line: ``a, b, c and 297 more``, unless somebody wants ``everything``."""
+    if everything or len(names) <= MOST_NAMES + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:MOST_NAMES])} and {len(names) - MOST_NAMES} more"
+
+
+def _outcome_lines(outcomes: Iterable[Outcome], everything: bool) -> list[str]:
+    """A line for each outcome; routers with the same one share it."""
+    groups: dict[Outcome, list[str]] = {}
+    for outcome in outcomes:
+        groups.setdefault(replace(outcome, router=""), []).append(outcome.router)
+    return [outcome_line(replace(outcome, router=some(names, everything))) for outcome, names in groups.items()]
 
 
 def _summary(made: Plan) -> str:
@@ -95,39 +136,104 @@ def _summary(made: Plan) -> str:
     return f"nothing to do: {told}" if made.already_right and not (made.to_do or made.outcomes) else told
 
 
-def warnings(made: Plan, inventory: Inventory) -> list[str]:
-    """What a person should know before saying yes."""
-    from wifimgr.push.plan import endpoints
+def warnings(made: Plan, inventory: Inventory, *, while_open: bool = False, everything: bool = False) -> list[str]:
+    """What a person should know before saying yes, the most important first."""
+    from wifimgr.push.plan import caution, endpoints
 
-    places = len({inventory.routers[change.router].site for change in made.to_do})
-    lines = [f"{counted(len(made.to_do))} at {places} {'place' if places == 1 else 'places'} would be changed."]
-    interrupts = {what: seconds for change in made.to_do for what, seconds in change.interrupts.items()}
-    for what, seconds in interrupts.items():
-        lines.append(f"People there would be without {what} for about {seconds:g} s.")
+    lines = [_headline(made.to_do, inventory)]
+    if not while_open and (waiting := _waiting(made.to_do, inventory)):
+        routers = "; ".join(f"{some(names, everything)} ({why})" for why, names in waiting.items())
+        lines.append(f"These wait, --while-open changes them too: {routers}.")
     radar = max((change.radar for change in made.to_do), default=0.0)
     if radar:
         number = sum(bool(change.radar) for change in made.to_do)
-        lines.append(
-            f"A radio of {counted(number)} uses radar channels: it listens for up to {radar:g} s before it is on air, "
-            "and the push takes that much longer."
-        )
-    for change in made.to_do:
-        old, new = endpoints(inventory, change)
-        if old != new:
-            lines.append(f"{change.router} would be reached at {new} instead of {old}.")
-    within = inventory.network.push.confirm_within + radar
-    lines.append(f"A router that cannot be confirmed within {within:g} s goes back to its old files by itself.")
-    secret = [change.router for change in made.to_do if change.secret]
+        lines.append(f"Radar: {counted(number)} may listen for {radar:g} s before the Wi-Fi is back.")
+    places = [(change.router, *endpoints(inventory, change)) for change in made.to_do]
+    moving = [f"{name} would be reached at {new} instead of {old}." for name, old, new in places if old != new]
+    if not everything and len(moving) > MOST_NAMES + 1:
+        moving[MOST_NAMES:] = [f"{len(moving) - MOST_NAMES} more routers would be reached elsewhere (-v tells where)."]
+    lines += moving
+    keyless = [change.router for change in made.to_do if change.loses_key]
+    if keyless:
+        lines.append(f"{', '.join(keyless)} would not let us in any more with the key that we use now.")
+    steps = {step.what: None for change in made.to_do for step in change.steps}
+    if steps:
+        number = sum(bool(change.steps) for change in made.to_do)
+        lines.append(f"No undo on {counted(number)}: {', '.join(steps)}.")
+    secret = sum(change.secret for change in made.to_do)
     if secret:
-        lines.append(
-            f"A secret changes on {counted(len(secret))}: once confirmed, no copy of the old files stays there."
+        lines.append(f"A secret changes on {counted(secret)}: once confirmed, no copy of the old files stays there.")
+    old = [change.router for change in made.to_do if inventory.routers[change.router].legacy_ssh]
+    if old:
+        lines.append(f"Old SSH (legacy_ssh), so somebody else may pass for it: {some(old, everything)}.")
+    lines += dict.fromkeys(filter(None, (caution(inventory, change) for change in made.to_do)))
+    within = inventory.network.push.confirm_within + max((change.longer for change in made.to_do), default=0.0)
+    lines.append(f"A router that cannot be confirmed within {within:g} s goes back by itself.")
+    return [visible(line) for line in lines]
+
+
+_NOTICED = {"wifi": "Wi-Fi"}
+"""How people call what a playbook interrupts, where that is not the word of the playbook."""
+
+
+def _headline(changes: Sequence[Change], inventory: Inventory) -> str:
+    """``12 routers, 5 places, about 40 s without Wi-Fi each; 2 places are open now.``"""
+    from wifimgr.push import opening
+
+    noticed = [change for change in changes if opening.is_noticed(change)]
+    interrupts: dict[str, float] = {}
+    for what, seconds in (item for change in noticed for item in change.interrupts.items()):
+        interrupts[what] = max(seconds, interrupts.get(what, 0))
+    parts = [
+        counted(len(changes)),
+        counted(len({inventory.routers[change.router].site for change in changes}), "place"),
+    ]
+    if interrupts:
+        without = " and ".join(
+            f"{seconds:g} s without {_NOTICED.get(what, what)}" for what, seconds in interrupts.items()
         )
-    return lines
+        parts.append(f"about {without}{' each' if len(changes) > 1 else ''}")
+    elif noticed:
+        parts.append("the network may be gone for a moment")
+    at = opening.now()
+    places = {site.slug for change in noticed for site in opening.open_places(inventory, change.router, at)}
+    now_open = f"; {counted(len(places), 'place')} {'is' if len(places) == 1 else 'are'} open now" if places else ""
+    return f"{', '.join(parts)}{now_open}."
 
 
-def counted(number: int) -> str:
+def _waiting(changes: Iterable[Change], inventory: Inventory) -> dict[str, list[str]]:
+    """The routers that wait, by why they do."""
+    from wifimgr.push import opening
+
+    at, found = opening.now(), dict[str, list[str]]()
+    for change in changes:
+        if why := opening.waits(inventory, change, at):
+            found.setdefault(why, []).append(change.router)
+    return found
+
+
+def counted(number: int, what: str = "router") -> str:
     """``3 routers``."""
-    return f"{number} router" if number == 1 else f"{number} routers"
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
+def rollout(
+    inventory: Inventory,
+    *,
+    canary: int | None = None,
+    at_once: int | None = None,
+    stop_after: int | None = None,
+    while_open: bool = False,
+) -> Rollout:
+    """How carefully the routers are changed: as the network says, unless an option says otherwise."""
+    usual = inventory.network.rollout
+    return replace(
+        usual,
+        canary=usual.canary if canary is None else canary,
+        at_once=at_once or usual.at_once,
+        stop_after=usual.stop_after if stop_after is None else stop_after,
+        while_open=while_open,
+    )
 
 
 def carry_out(
@@ -139,24 +245,49 @@ def carry_out(
     why: str,
     yes: bool,
     form: output.Form | None,
+    care: Rollout | None = None,
+    allow_no_undo: bool = False,
 ) -> None:
-    """Shows a plan, asks, and pushes it. Raises typer.Exit with the exit code."""
+    """Shows a plan, asks, and pushes it. Raises typer.Exit with the exit code.
+
+    Nobody is asked where all routers have to wait for their places to close.
+    """
+    from wifimgr.push import opening
     from wifimgr.push.apply import Pusher
-    from wifimgr.push.fleet import push_all
+    from wifimgr.push.fleet import held_back, push_all
 
     if not (form or run.quiet):
-        show(made, sys.stderr)
+        show(made, sys.stderr, everything=run.verbose)
     outcomes = [*made.outcomes, *(Outcome(name, Result.ALREADY_RIGHT) for name in made.already_right)]
     stop = threading.Event()
+    care, at = care or inventory.network.rollout, opening.now()
+    waiting = [] if care.while_open else [held_back(inventory, made.job, change, at) for change in made.to_do]
     if made.to_do:
-        for line in warnings(made, inventory):
+        for line in warnings(made, inventory, while_open=care.while_open, everything=run.verbose):
             run.say(line)
+    if waiting and all(waiting):
+        outcomes += filter(None, waiting)
+    elif made.to_do:
         ask(run, "Change them?", yes=yes)
         with opened_store(inventory) as store:
-            pusher = Pusher(inventory, known_hosts, store, made.job, visible(why), stop, teller(run))
-            outcomes += push_all(pusher, made.to_do, lambda outcome: run.say(outcome_line(outcome)))
+            pusher = Pusher(
+                inventory, known_hosts, store, made.job, visible(why), stop, teller(run), allow_no_undo=allow_no_undo
+            )
+            outcomes += push_all(pusher, made.to_do, _progress(run, len(made.to_do)), care)
     recap(run, outcomes, form, told=bool(made.to_do))
     raise typer.Exit(INTERRUPTED if stop.is_set() else code(outcomes))
+
+
+def _progress(run: common.Run, total: int) -> Callable[[Outcome], None]:
+    """Tells how each router ended, and how many of them have."""
+    ended = 0
+
+    def tell(outcome: Outcome) -> None:
+        nonlocal ended
+        ended += 1
+        run.say(f"{ended} of {total}: {outcome_line(outcome)}" if total > 1 else outcome_line(outcome))
+
+    return tell
 
 
 def ask(run: common.Run, question: str, *, yes: bool) -> None:
@@ -219,7 +350,7 @@ _BAD = (Result.FAILED, Result.ROLLED_BACK, Result.UNREACHABLE)
 
 def code(outcomes: Iterable[Outcome]) -> int:
     """The exit code that all outcomes together make."""
-    results = {outcome.result for outcome in outcomes}
-    if results & set(_BAD):
+    ended = list(outcomes)
+    if any(outcome.result in _BAD for outcome in ended):
         return SOME_FAILED
-    return REFUSED if Result.REFUSED in results else 0
+    return REFUSED if any(each.result is Result.REFUSED or each.error_id == "open-now" for each in ended) else 0

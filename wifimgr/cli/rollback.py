@@ -49,6 +49,9 @@ def rollback(
     form: common.Output = None,
     yes: common.Yes = False,
     why: plans.Why = "",
+    canary: plans.Canary = None,
+    at_once: plans.AtOnce = None,
+    stop_after: plans.StopAfter = None,
 ) -> None:
     """Bring back the files from before the last confirmed change, as a change that goes back unless it is confirmed."""
     from wifimgr.push.plan import plan_of
@@ -58,7 +61,9 @@ def rollback(
     inventory, known_hosts, routers = _chosen(run, names, select)
     run.detail(f"reading {plans.counted(len(routers))}")
     made = plan_of(Rollback(), inventory, known_hosts, routers)
-    plans.carry_out(run, made, inventory, known_hosts, why=why, yes=yes, form=form)
+    # It heals, and somebody named these very routers: it does not wait for closing time.
+    care = plans.rollout(inventory, canary=canary, at_once=at_once, stop_after=stop_after, while_open=True)
+    plans.carry_out(run, made, inventory, known_hosts, why=why, yes=yes, form=form, care=care)
 
 
 def forget(

@@ -13,9 +13,14 @@ from wifimgr.push.apply import Pusher
 from wifimgr.push.fleet import push_all
 from wifimgr.push.plan import Plan, PlaybookJob, choose, make_plan
 from wifimgr.push.playbook import load as load_playbook
+from wifimgr.settings import Rollout
 
 PLAYBOOK = "guest-wifi"
 SHOWN_FILE = "etc/config/wireless"
+CAREFULLY = Rollout(while_open=True)
+"""At any hour: nobody is in these places."""
+ALL_AT_ONCE = Rollout(canary=0, stop_after=0, while_open=True)
+"""Whatever goes wrong."""
 
 
 class PushStory:
@@ -54,10 +59,12 @@ class PushStory:
         return plan
 
     def _push(self, changes: list[Change]) -> None:
-        self.stage.title(f"Change {len(changes)} of them: what is behind another router first")
+        self.stage.title(f"Change {len(changes)} of them: one alone, then what is behind another router first")
         self.stage.say(f"wifimgr apply {PLAYBOOK}", "dim")
-        self.stage.say("About ten seconds: each one settles, then has to let us in twice. Three wait for step 4.")
-        outcomes = self._apply(changes)
+        self.stage.say("About fifteen seconds: each one settles, then has to let us in twice. Three wait for step 4.")
+        outcomes = self._apply(changes, CAREFULLY)
+        first = outcomes[0].router
+        self.stage.say(f"{first} went first: had it not been confirmed, no other would have been touched.")
         done = [outcome.router for outcome in outcomes if outcome.result is Result.DONE]
         arrived = all(
             self.stage.lab.routers[each.router].read(path.path) == path.after
@@ -101,7 +108,7 @@ class PushStory:
         late.misbehave("lockout-login")
         dark.misbehave("power-cut")
         before = {router.name: router.flash() for router in (cut_off, late, dark)}
-        ends = {outcome.router: outcome for outcome in self._apply(trouble)}
+        ends = {outcome.router: outcome for outcome in self._apply(trouble, ALL_AT_ONCE)}
         guarded = dark.flash_at_boot == before[dark.name]
         self.stage.check(
             guarded,
@@ -118,7 +125,7 @@ class PushStory:
 
     def _push_after_trouble(self, trouble: list[Change]) -> None:
         self.stage.title("The trouble is over: the same three once more")
-        results = {outcome.result for outcome in self._apply(trouble)}
+        results = {outcome.result for outcome in self._apply(trouble, ALL_AT_ONCE)}
         self.stage.check(results == {Result.DONE}, "confirmed", "a router that went back cannot be changed any more")
 
     def _check_back(
@@ -159,11 +166,11 @@ class PushStory:
         self.stage.say("wifimgr journal list", "dim")
         self.stage.say(", ".join(f"{number} {result}" for result, number in counts.items()))
 
-    def _apply(self, changes: list[Change]) -> list[Outcome]:
+    def _apply(self, changes: list[Change], rollout: Rollout) -> list[Outcome]:
         stop = threading.Event()
         job = PlaybookJob(self.playbook)
         pusher = Pusher(self.stage.inventory, self.stage.known_hosts, self.stage.store, job, "demo", stop)
-        outcomes = push_all(pusher, changes, lambda outcome: None)
+        outcomes = push_all(pusher, changes, lambda outcome: None, rollout)
         if stop.is_set():
             raise KeyboardInterrupt
         return outcomes

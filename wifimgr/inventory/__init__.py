@@ -2,5 +2,6 @@
 
 from wifimgr.inventory.load import Inventory, Survey, load, survey
 from wifimgr.inventory.select import Selector, select
+from wifimgr.inventory.way import jumps
 
-__all__ = ["Inventory", "Selector", "Survey", "load", "select", "survey"]
+__all__ = ["Inventory", "Selector", "Survey", "jumps", "load", "select", "survey"]

@@ -143,6 +143,15 @@ def _uplinks(scope: Scope) -> Iterator[Problem]:
                 yield source.document.problem("unknown-name", ("uplink", kind), what, hint)
 
 
+def _dns_profiles(scope: Scope) -> Iterator[Problem]:
+    known = scope.network.document.names("dns_profiles")
+    for source in scope.sources:
+        name = source.file.dns_profile
+        if known is not None and name and name not in known:
+            what, hint = f"there is no DNS profile '{name}'", did_you_mean(name, known)
+            yield source.document.problem("unknown-name", ("dns_profile",), what, hint)
+
+
 def _local_endpoints(scope: Scope) -> Iterator[Problem]:
     document, known = scope.network.local_document, scope.names
     for name in scope.network.local.endpoints:
@@ -217,6 +226,7 @@ CHECKS: tuple[Callable[[Scope], Iterator[Problem]], ...] = (
     _addresses,
     _references,
     _uplinks,
+    _dns_profiles,
     _local_endpoints,
     _circles,
     _hours,

@@ -68,6 +68,7 @@ _FIELDS: Mapping[str, Callable[[Any], Any]] = {
     "behind": str,
     "node_id": str,
     "ports": _given,
+    "legacy_ssh": bool,
 }
 """Keys of a level that become fields of a router, and how."""
 
@@ -98,12 +99,22 @@ def drafts(network: Network, source: SiteSource, base: Values) -> Iterator[Draft
     file, document = source.file, source.document
     for_all = at_site(network, source, base)
     site_name = Located(file.name, document.origin(("name",)), ("name",))
+    servers = _dns_servers(network, source)
     for name, entry in file.routers.items():
         key = ("routers", name)
         here = Located(name, document.origin(key), key)
-        added = {f"{VARS}router_name": here, f"{VARS}site_name": site_name}
+        added = {f"{VARS}router_name": here, f"{VARS}site_name": site_name, **servers}
         values = {**for_all, **_values(network, document, key, entry), **added}
         yield Draft(_router(network, source.slug, here, values), values, here, document)
+
+
+def _dns_servers(network: Network, source: SiteSource) -> dict[str, Located]:
+    """The variable ``dns_servers`` where the place has a DNS profile that there is."""
+    profile = network.file.dns_profiles.get(source.file.dns_profile or "")
+    if profile is None:
+        return {}
+    key = ("dns_profile",)
+    return {f"{VARS}dns_servers": Located(tuple(profile.servers), source.document.origin(key), key)}
 
 
 def site(source: SiteSource, base: Values) -> Site:
@@ -125,6 +136,7 @@ def site(source: SiteSource, base: Values) -> Site:
         power=power,
         power_hours=power_hours,
         uplink=MappingProxyType(file.uplink.model_dump(exclude_none=True)),
+        dns_profile=file.dns_profile or "",
         wifi_schedule=file.wifi.schedule,
         show_guests=file.page.show_guests,
         contacts=tuple(Contact(**entry.model_dump(exclude_none=True)) for entry in file.contact),

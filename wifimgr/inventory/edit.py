@@ -18,6 +18,7 @@ from wifimgr.inventory.load import SITES_FOLDER, Inventory, load
 from wifimgr.inventory.schema import FIRST_LINE, ROUTER_NAME, SITE_SLUG, RouterEntry, SiteFile
 from wifimgr.model import Lifecycle, Router
 from wifimgr.settings import INVENTORY_FOLDER, LOCAL_FILE, NETWORK_FILE, SecretRef, looks_secret
+from wifimgr.settings.values import ADDED_VARS
 from wifimgr.yamlfile import Document, KeyPath, Strict, decoded, dotted, read, read_bytes, validate
 from wifimgr.yamltext import YamlText, inline, value_at
 
@@ -486,7 +487,7 @@ def _composed(router: Router) -> dict[KeyPath, Any]:
     values: dict[KeyPath, Any] = {
         (field.name,): getattr(router, field.name) for field in fields(router) if field.name not in passed_over
     }
-    values |= {("vars", name): value for name, value in router.vars.items() if name != "site_name"}
+    values |= {("vars", name): value for name, value in router.vars.items() if name not in ADDED_VARS}
     return {key: value for key, value in values.items() if value not in (None, "", ())}
 
 

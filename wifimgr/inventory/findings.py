@@ -32,7 +32,7 @@ SCHOOL_NOTICE = timedelta(days=30)
 def findings(scope: Scope, today: date) -> list[Problem]:
     """Everything that is wrong, or will be soon, in no special order."""
     found = [problem for find in FINDINGS for problem in find(scope)]
-    return [*found, *_school_holidays_end(scope, today)]
+    return [*found, *_school_holidays_end(scope, today), *_legacy_ssh(scope)]
 
 
 # --- address ranges ---
@@ -190,6 +190,19 @@ def _school_holidays_end(scope: Scope, today: date) -> Iterator[Problem]:
         what = f"school holidays {'were' if calendar.until < today else 'are'} known until this day only"
         hint = "continue the file: later, hours with SH are neither open nor closed"
         yield replace(document.problem("school-holidays-end", ("until",), what, hint), severity="warning")
+
+
+# --- logins ---
+
+
+def _legacy_ssh(scope: Scope) -> Iterator[Problem]:
+    """A router that speaks old SSH is told each time: it is a hole that nobody should get used to."""
+    for draft in scope.drafts:
+        if draft.router.legacy_ssh and in_use(draft.router):
+            key = (*draft.entry.key, "legacy_ssh")
+            what = "its SSH server may sign with SHA-1: whoever can forge that can pass for this router"
+            hint = "update its firmware, then take legacy_ssh out"
+            yield replace(draft.document.problem("legacy-ssh", key, what, hint), severity="warning")
 
 
 FINDINGS: tuple[Callable[[Scope], Iterator[Problem]], ...] = (

@@ -67,7 +67,8 @@ class Survey:
         """Fetches every secret that the inventory refers to, and ``others``: one problem for each place without one."""
         network = self.scope.network
         sites = ((source.document, source.file) for source in self.scope.sources)
-        return list(findings.missing_secrets(network, [(network.document, network.file), *sites, *others]))
+        settings = [(network.document, network.file), (network.local_document, network.local)]
+        return list(findings.missing_secrets(network, [*settings, *sites, *others]))
 
 
 def survey(folder: Path, texts: Mapping[str, str] = MappingProxyType({})) -> Survey:

@@ -123,6 +123,8 @@ class RouterEntry(Level):
     """What the mesh calls it (node_id of respondd and of maps): an import knows it again by this."""
     ports: Ports = Ports()
     """What differs from the profile's ports, or the usual ones."""
+    legacy_ssh: bool = False
+    """Whether its SSH server is so old that it signs with SHA-1 only: that proves little about who is there."""
     private: Private = Field(default_factory=dict, repr=False)
     """Anything but plain secrets; it never leaves this file."""
 
@@ -173,6 +175,8 @@ class SiteFile(Level):
     """always, switched, or {switched: "Mo-Su 06:00-24:00"}: outside of these hours, off is planned."""
     uplink: SiteUplink = SiteUplink()
     """What the place shares with others."""
+    dns_profile: Word | None = None
+    """Which name servers guests get: a name from dns_profiles in network.yaml."""
     wifi: Wifi = Wifi()
     """When the Wi-Fi is on the air."""
     page: Page = Page()

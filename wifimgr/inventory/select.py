@@ -40,6 +40,7 @@ KEYS: Mapping[str, Callable[[Inventory, Router], Iterable[str]]] = {
     "site": _of_router(lambda router: router.site),
     "kind": _of_site(lambda site: site.kind),
     "district": _of_site(lambda site: site.district),
+    "dns": _of_site(lambda site: site.dns_profile),
     "role": _of_router(lambda router: router.role),
     "platform": _of_router(lambda router: router.platform),
     "operator": _of_router(lambda router: router.operator),

@@ -118,8 +118,8 @@ class SimulatedRouter:
         (self.root / "sbin").mkdir()
         (self.root / "sbin/reboot").symlink_to(tools / "reboot")
         if gluon:
-            (self.root / "lib/gluon").mkdir(parents=True)
-            (self.root / "lib/gluon/gluon-version").write_text("v2023.2.4\n", encoding="ascii")
+            with as_file(files("wifimgr.lab") / "gluon") as tree:
+                shutil.copytree(tree, self.root, dirs_exist_ok=True)
 
     # ------------------------------------------------------------ power
 
@@ -180,10 +180,14 @@ class SimulatedRouter:
         if hidden:
             self._write("hidden", "")
         if fault in ("power-cut", "stuck"):
-            threading.Thread(target=self._cut_when_told, daemon=True).start()
+            self.obey_reboots()
 
     def _write(self, name: str, text: str) -> None:
         self._control.joinpath(name).write_text(text, encoding="utf-8")
+
+    def obey_reboots(self) -> None:
+        """From now on it does reboot, once, when it is told to."""
+        threading.Thread(target=self._cut_when_told, daemon=True).start()
 
     def _cut_when_told(self) -> None:
         sign = self._control / "cut"

@@ -6,13 +6,15 @@ listed in :data:`PLATFORMS` is watched only.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from types import ModuleType
 
 from wifimgr.errors import Refused
 from wifimgr.model import Router
-from wifimgr.platforms import openwrt
+from wifimgr.platforms import gluon, openwrt, routeros
+from wifimgr.platforms.edits import Edit
 
-PLATFORMS: dict[str, ModuleType] = {"openwrt": openwrt}
+PLATFORMS: dict[str, ModuleType] = {"openwrt": openwrt, "gluon": gluon, "routeros": routeros}
 """Platforms that configuration can be pushed to."""
 
 
@@ -23,3 +25,13 @@ def platform_of(router: Router) -> ModuleType:
         hint = f"leave it out with -s platform={','.join(PLATFORMS)}"
         raise Refused("wrong-platform", what, where=router.name, hint=hint)
     return PLATFORMS[router.platform]
+
+
+def check_carried(router: Router, edits: Iterable[Edit]) -> None:
+    """Raises Refused (``wrong-platform``) for edits that the platform of a router cannot carry out."""
+    platform = platform_of(router)
+    for edit in edits:
+        if not isinstance(edit, platform.CARRIES):
+            reason = getattr(platform, "REASONS", {}).get(type(edit), "")
+            what = f"{router.platform} cannot carry what is wished at {edit.where}{reason and f': {reason}'}"
+            raise Refused("wrong-platform", what, where=router.name, hint="make a playbook of its own for such routers")

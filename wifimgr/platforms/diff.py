@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from wifimgr.model import Value
 
@@ -56,22 +56,35 @@ class Veil:
     def __init__(self, before: Iterable[Value], after: Iterable[Value]) -> None:
         old = dict.fromkeys(before)
         values = dict.fromkeys([*old, *after])
-        self._signs = {value: f"\ue000{chr(_FIRST_SIGN + number)}\ue001" for number, value in enumerate(values)}
+        self._signs = {value: _sign(number) for number, value in enumerate(values)}
         self._shown = {sign: MASK if value in old else NEW_MASK for value, sign in self._signs.items()}
 
     def sign(self, value: Value) -> str:
         """What stands for a secret in a text; the value itself where it is none."""
         return self._signs.get(value, value if isinstance(value, str) else MASK)
 
-    def over(self, text: str, secrets: Iterable[str]) -> str:
-        """The text with these secrets covered wherever they stand, also inside of other values."""
-        forms = {form: secret for secret in secrets for form in (secret.replace("'", "'\\''"), secret) if form}
+    def cover(self, secrets: Iterable[str]) -> Callable[[str], str]:
+        """Covers these secrets in a text, wherever they stand, also inside of other values."""
+        forms = {form: secret for secret in secrets for form in _quoted(secret) if form}
         if not forms:
-            return text
+            return lambda text: text
+        for secret in forms.values():  # one that is only a part of other values
+            sign = self._signs.setdefault(secret, _sign(len(self._signs)))
+            self._shown.setdefault(sign, MASK)
         longest_first = sorted(forms, key=len, reverse=True)
         pattern = re.compile("|".join(map(re.escape, longest_first)))
-        return pattern.sub(lambda match: self.sign(forms[match[0]]), text)
+        return lambda text: pattern.sub(lambda match: self._signs[forms[match[0]]], text)
 
     def lifted(self, lines: Iterable[str]) -> tuple[str, ...]:
         """Lines of a diff as people see them."""
         return tuple(_SIGN.sub(lambda match: self._shown.get(match[0], MASK), line) for line in lines)
+
+
+def _sign(number: int) -> str:
+    return f"\ue000{chr(_FIRST_SIGN + number)}\ue001"
+
+
+def _quoted(secret: str) -> tuple[str, ...]:
+    """The ways a secret stands in a UCI file: between single quotes, between double quotes, and as it is."""
+    double = secret.replace("\\", "\\\\").replace('"', '\\"')
+    return secret.replace("'", "'\\''"), double, secret

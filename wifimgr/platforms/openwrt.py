@@ -4,20 +4,35 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
+from typing import get_args
 
 from wifimgr.errors import ConfigError, Refused, RouterError
-from wifimgr.model import PathChange, Touched, Value
-from wifimgr.platforms import diff
-from wifimgr.platforms.edits import Edit, FileEdit, UciEdit
+from wifimgr.model import Change, PathChange, Touched, Value
+from wifimgr.platforms import diff, keys
+from wifimgr.platforms.edits import SECTION, Edit, FileEdit, KeysEdit, MenuEdit, UciEdit
+from wifimgr.platforms.programs import WITHOUT_FILE, questions, work
 from wifimgr.platforms.radar import silence
 from wifimgr.platforms.reach import endpoint_after
+from wifimgr.platforms.wished import checks_as_wished, paths_of_checks
 from wifimgr.settings import Secret, looks_secret
 from wifimgr.uci import Document, Section, UciError
 
-__all__ = ["endpoint_after"]  # besides what is defined here
+__all__ = ["checks_as_wished", "endpoint_after", "paths_of_checks", "questions", "work"]  # besides what is defined here
+
+SAFE_MODE = False
+"""A change gets there by a script for the router's shell."""
+CARRIES = tuple(kind for kind in get_args(Edit) if kind is not MenuEdit)
+"""The kinds of edits that this platform can carry out: all that end in files."""
+CAUTION = ""
+"""What the platform cannot promise, for plans."""
+TAKES, SETTLES = 0.0, 0.0
+"""Seconds that a change needs more where there is something in :func:`kept`."""
+INTERRUPTS: Mapping[str, float] = {}
+"""What people notice then, where a playbook does not say it."""
 
 GLUON_MARK = "lib/gluon/gluon-version"
 IDENTITY = (GLUON_MARK,)
@@ -44,7 +59,29 @@ Facts = Mapping[str, bytes | None]
 
 def paths(edits: Iterable[Edit]) -> tuple[str, ...]:
     """The files that must be read before the edits can be made."""
-    return tuple(sorted({_path(edit) for edit in edits}))
+    return tuple(sorted({_path(edit) for edit in edits if not isinstance(edit, WITHOUT_FILE)}))
+
+
+def around(paths: Iterable[str]) -> tuple[str, ...]:
+    """What must be read besides these paths, when they change: nothing, daemons follow the files that change."""
+    return ()
+
+
+def after(changes: Iterable[PathChange], *, back: bool = False) -> tuple[str, ...]:
+    """What takes the changes up besides a reload: nothing."""
+    return ()
+
+
+def kept(changes: Iterable[PathChange], files: Facts, modes: Mapping[str, str]) -> tuple[PathChange, ...]:
+    """The files that taking the changes up may rewrite: none."""
+    return ()
+
+
+def rewritten(
+    change: Change, files: Facts, modes: Mapping[str, str], secrets: set[str]
+) -> tuple[str, tuple[PathChange, ...]]:
+    """What taking a change up made of the files: nothing."""
+    return "", ()
 
 
 def check_identity(router: str, facts: Facts) -> None:
@@ -69,27 +106,7 @@ def radar_seconds(changes: Iterable[PathChange]) -> float:
     return max((silence(raw) for change in wireless for raw in (change.before, change.after)), default=0.0)
 
 
-def paths_of_checks(checks: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """The files that must be read to know what the checks should find."""
-    return (WIRELESS,) if any(name == "ssid" for name, _ in checks) else ()
-
-
-def checks_as_wished(checks: Iterable[tuple[str, str]], files: Facts) -> tuple[tuple[str, str], ...]:
-    """The checks without those of network names that are wished off: a paused network is right to be silent."""
-    return tuple(check for check in checks if check[0] != "ssid" or not _is_wished_off(check[1], files.get(WIRELESS)))
-
-
-def _is_wished_off(ssid: str, wireless: bytes | None) -> bool:
-    try:
-        sections = Document.parse(_text(wireless or b"")).sections
-    except UciError:
-        return False
-    off = {section.name for section in sections if section.options.get("disabled") == "1"}
-    networks = [each for each in sections if each.type == "wifi-iface" and each.options.get("ssid") == ssid]
-    silent = [each.options.get("disabled") == "1" or each.options.get("device") in off for each in networks]
-    return bool(silent) and all(silent)
-
-
+@lru_cache(maxsize=1 << 12)
 def is_hidden(option: str) -> bool:
     """Whether an option of this name holds a secret that no diff may show."""
     name = option.lower()
@@ -106,12 +123,15 @@ def render(
     Raises ConfigError (``bad-wish``) for a wish that does not fit the router, RouterError (``bad-uci``) for a file of
     the router that cannot be understood.
     """
+    secrets = {secret for edit in edits if isinstance(edit, UciEdit) for secret in _secrets_of(edit).values()}
+    known = {secret for secret in secrets if len(secret) >= SURELY_NO_WORD}
     by_path: dict[str, list[Edit]] = defaultdict(list)
     for edit in edits:
-        by_path[_path(edit)].append(edit)
+        if not isinstance(edit, WITHOUT_FILE):
+            by_path[_path(edit)].append(edit)
     changes, touched = [], []
     for path, wished in sorted(by_path.items()):
-        change, wishes = _render_path(router, path, wished, facts[path], (modes or {}).get(path, ""))
+        change, wishes = _render_path(router, path, wished, facts[path], (modes or {}).get(path, ""), known)
         touched += wishes
         if change.before != change.after or change.diff:
             changes.append(change)
@@ -119,26 +139,56 @@ def render(
 
 
 def _path(edit: Edit) -> str:
-    return f"etc/config/{edit.package}" if isinstance(edit, UciEdit) else edit.path.lstrip("/")
+    if isinstance(edit, UciEdit):
+        return f"etc/config/{edit.package}"
+    if isinstance(edit, KeysEdit):
+        return keys.PATH
+    assert isinstance(edit, FileEdit)
+    return edit.path.lstrip("/")
 
 
 def _render_path(
-    router: str, path: str, edits: Sequence[Edit], before: bytes | None, mode: str
+    router: str, path: str, edits: Sequence[Edit], before: bytes | None, mode: str, known: set[str]
 ) -> tuple[PathChange, list[Touched]]:
     uci = [edit for edit in edits if isinstance(edit, UciEdit)]
     if uci:
-        return _render_uci(router, path, uci, before)
+        return _render_uci(router, path, uci, before, known)
+    if any(type(each) is not type(edits[0]) for each in edits):
+        hint = "wish it once"
+        raise ConfigError("bad-wish", f"/{path} is wished as a file, too", where=edits[-1].where, hint=hint)
     edit = edits[-1]
+    if isinstance(edit, KeysEdit):
+        return _render_keys(path, edit, before, mode)
     assert isinstance(edit, FileEdit)
-    return _render_file(path, edit, before, mode)
+    return _render_file(path, edit, before, mode, known)
 
 
-def _render_file(path: str, edit: FileEdit, before: bytes | None, has_mode: str) -> tuple[PathChange, list[Touched]]:
+def _render_keys(path: str, edit: KeysEdit, before: bytes | None, has_mode: str) -> tuple[PathChange, list[Touched]]:
+    old = None if before is None else _text(before)
+    new, told = keys.wished(edit, old or "")
+    touched = [Touched(f"authorized_keys {key.label}", *lines) for key, lines in told.items()]
+    shown = diff.unified(path, old, new)
+    mode = keys.MODE if before is None or has_mode not in ("", keys.MODE) else ""
+    if mode and before is not None:
+        touched.append(Touched(f"/{path} mode", has_mode, mode))
+        shown += (f"-mode of /{path}: {has_mode}", f"+mode of /{path}: {mode}")
+    return PathChange(path=path, before=before, after=_bytes(new), mode=mode, diff=shown), touched
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _render_file(
+    path: str, edit: FileEdit, before: bytes | None, has_mode: str, known: set[str]
+) -> tuple[PathChange, list[Touched]]:
     after = None if edit.content is None else _plain(edit.content).encode("utf-8", "surrogateescape")
     if after is not None and b"\0" in after:
         raise ConfigError("bad-wish", "the file would hold a NUL byte", where=edit.where, hint="files are text")
     old, new = (None if raw is None else _text(raw) for raw in (before, after))
-    shown = diff.unified(path, old, new)
+    veil = diff.Veil((), ())
+    cover = veil.cover(known)
+    shown = veil.lifted(diff.unified(path, old and cover(old), new and cover(new)))
     if isinstance(edit.content, Secret):  # a text made with a secret is one as a whole
         shown = diff.unified(path, old and f"{diff.MASK}\n", f"{diff.NEW_MASK}\n") if shown else ()
     elif has_mode and not int(has_mode[-1]) & 4:  # kept from other users of the router: what goes may be a secret
@@ -186,7 +236,7 @@ def _new_mode(before: bytes | None, after: bytes | None, modes: tuple[str, str])
 
 
 def _render_uci(
-    router: str, path: str, edits: Sequence[UciEdit], before: bytes | None
+    router: str, path: str, edits: Sequence[UciEdit], before: bytes | None, known: set[str]
 ) -> tuple[PathChange, list[Touched]]:
     old = "" if before is None else _text(before)
     try:
@@ -197,27 +247,78 @@ def _render_uci(
         raise RouterError(
             "bad-uci", f"this UCI file cannot be understood: {error.what}", where=where, hint=hint
         ) from None
-    touched = [wish for edit in edits for wish in _edit_uci(document, edit)]
+    each = [one for edit in edits for one in _spread(document, edit)]
+    touched = [wish for one in each for wish in _edit_uci(document, one)]
     new = document.render()
     after = before if new == old else new.encode("utf-8", "surrogateescape")
     if after == before:
         return PathChange(path=path, before=before, after=after), touched
-    secrets = {_plain(value) for edit in edits for value in edit.set.values() if isinstance(value, Secret)}
-    return _uci_change(path, before, after, secrets), touched
+    secrets = known.union(*(_secrets_of(one).values() for one in each))
+    options = {(one.type, option) for one in each for option in _secrets_of(one)}
+    return _uci_change(path, before, after, secrets, options), touched
 
 
-def _uci_change(path: str, before: bytes | None, after: bytes | None, secrets: set[str]) -> PathChange:
-    """A UCI file before and after, with a diff that shows no secret."""
+def _secrets_of(edit: UciEdit) -> dict[str, str]:
+    """Option to the secret that it shall hold."""
+    return {option: value.reveal() for option, value in edit.set.items() if isinstance(value, Secret)}
+
+
+def _uci_change(
+    path: str, before: bytes | None, after: bytes | None, secrets: set[str], options: Collection[tuple[str, str]] = ()
+) -> PathChange:
+    """A UCI file before and after, with a diff that shows no secret.
+
+    ``options`` are those that shall hold a secret, by the type of their section: what they held until now was one.
+    """
     parsed = Document.parse(_text(before or b"")), Document.parse(_text(after or b""))
-    hidden = tuple(_hidden(each, secrets) for each in parsed)
+
+    def hides(section: Section, option: str, value: Value) -> bool:
+        return is_hidden(option) or (section.type, option) in options or value in secrets
+
+    hidden = tuple(_hidden(each, hides) for each in parsed)
     lost = bool(hidden[0] - hidden[1])
     veil = diff.Veil(*hidden)
     longer = {value for value in hidden[0] | hidden[1] if isinstance(value, str) and len(value) >= SURELY_NO_WORD}
-    veiled = [_veiled(each, veil, secrets, longer) for each in parsed]
+    cover = veil.cover(secrets | longer)
+    veiled = [_veiled(each, veil, hides, cover) for each in parsed]
     there = [None if raw is None else text for raw, text in zip((before, after), veiled, strict=True)]
     shown = veil.lifted(diff.unified(path, *there))
     mode = "" if before is not None else NEW_CONFIG_MODE
     return PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=lost)
+
+
+def _spread(document: Document, edit: UciEdit) -> list[UciEdit]:
+    """The edit as it is; with ``per`` one for each section of that type, with its name put in."""
+    if not edit.per:
+        return [edit]
+    names = [section.name for section in document.sections if section.type == edit.per]
+    if not all(names):
+        what = f"a section of type {edit.per!r} has no name on the router"
+        raise ConfigError("bad-wish", what, where=edit.where, key=f"uci.{edit.package}", hint="name it there")
+    if not (names or edit.absent):
+        raise _none_there(edit, edit.per)
+    return [
+        replace(
+            edit,
+            per="",
+            name=edit.name.replace(SECTION, name),
+            set={option: _put(name, value) for option, value in edit.set.items()},
+        )
+        for name in map(str, names)
+    ]
+
+
+def _put(name: str, value: Value | Secret) -> Value | Secret:
+    if isinstance(value, Secret):
+        return Secret(value.reveal().replace(SECTION, name))
+    if isinstance(value, str):
+        return value.replace(SECTION, name)
+    return tuple(item.replace(SECTION, name) for item in value)
+
+
+def _none_there(edit: UciEdit, kind: str) -> ConfigError:
+    what = f"there is no section of type {kind!r} on the router"
+    return ConfigError("bad-wish", what, where=edit.where, key=f"uci.{edit.package}", hint="check its hardware")
 
 
 def _edit_uci(document: Document, edit: UciEdit) -> list[Touched]:
@@ -229,7 +330,7 @@ def _edit_uci(document: Document, edit: UciEdit) -> list[Touched]:
             document.remove(section)
         return touched or [Touched(f"{edit.package}.{edit.name or edit.type}", None, None)]
     try:
-        targets = found or [_add(document, edit)]
+        targets = found if edit.each else found or [_add(document, edit)]
         return [wish for section in targets for wish in _set_options(document, edit, section, new=not found)]
     except ValueError as error:
         raise ConfigError("bad-wish", str(error), where=edit.where, key=f"uci.{edit.package}") from None
@@ -248,9 +349,8 @@ def _find(document: Document, edit: UciEdit) -> list[Section]:
         if section.type == edit.type and all(section.options.get(key) == value for key, value in edit.match.items())
     ]
     if edit.each or edit.absent or len(found) <= 1:
-        if edit.each and not found and not edit.absent:
-            what = f"there is no section of type {edit.type!r} on the router"
-            raise ConfigError("bad-wish", what, where=edit.where, key=f"uci.{edit.package}", hint="check its hardware")
+        if edit.each and not found and not (edit.absent or edit.match):
+            raise _none_there(edit, edit.type)
         return found
     what = f"{len(found)} sections of type {edit.type!r} fit"
     hint = "say which with name or match, or take all with 'each: true'"
@@ -279,24 +379,32 @@ def _set_options(document: Document, edit: UciEdit, section: Section, *, new: bo
     return touched
 
 
-def _is_secret(option: str, value: Value, secrets: set[str]) -> bool:
-    """Whether no diff may show this, because of the option's name or because the value is one of these secrets."""
-    return is_hidden(option) or (isinstance(value, str) and value in secrets)
+_Hides = Callable[[Section, str, Value], bool]
+"""Whether no diff may show the value that an option of a section has."""
 
 
-def _hidden(document: Document, secrets: set[str]) -> set[Value]:
-    options = (pair for section in document.sections for pair in section.options.items())
-    return {value for option, value in options if _is_secret(option, value, secrets)}
+def _hidden(document: Document, hides: _Hides) -> set[Value]:
+    """The values that no diff may show, and what is in those that are lists."""
+    options = ((section, *pair) for section in document.sections for pair in section.options.items())
+    values = {value for section, option, value in options if hides(section, option, value)}
+    return values | {item for value in values if isinstance(value, tuple) for item in value}
 
 
-def _veiled(document: Document, veil: diff.Veil, secrets: set[str], longer: set[str]) -> str:
+def _veiled(document: Document, veil: diff.Veil, hides: _Hides, cover: Callable[[str], str]) -> str:
     """The text without secrets: neither as values, nor in options that were commented out, nor inside other texts."""
     for section in document.sections:
         for option, value in section.options.items():
-            if _is_secret(option, value, secrets):
-                document.set(section, option, veil.sign(value))
+            veiled = _cover(cover, value)  # here and not in the text alone: there are many ways to quote a value
+            if hides(section, option, value):
+                veiled = veil.sign(value)
+            if veiled != value:
+                document.set(section, option, veiled)
     text = _COMMENTED.sub(lambda match: match[1] + (diff.MASK if is_hidden(match[2]) else match[3]), document.render())
-    return veil.over(text, secrets | longer)
+    return cover(text)
+
+
+def _cover(cover: Callable[[str], str], value: Value) -> Value:
+    return cover(value) if isinstance(value, str) else tuple(map(cover, value))
 
 
 def _plain(value: str | Secret) -> str:

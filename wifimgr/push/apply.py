@@ -9,25 +9,33 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from wifimgr.errors import Refused, RouterError
+from wifimgr.errors import Refused, RouterError, WifimgrError
 from wifimgr.inventory import Inventory
-from wifimgr.model import Change, Outcome, Result, Router
+from wifimgr.model import Change, Internet, Outcome, PathChange, Result, Router
 from wifimgr.platforms import platform_of
 from wifimgr.push import checks, script
 from wifimgr.push.journal import Journalled
-from wifimgr.push.plan import READ_SECONDS, Job, guard, outcome_of
+from wifimgr.push.plan import READ_SECONDS, Job, files_of, guard, moved, no_undo, outcome_of
+from wifimgr.push.rollback import known_secrets
+from wifimgr.push.safe_mode import SafeMode
 from wifimgr.settings import Endpoint, PushTimes
+from wifimgr.sources import ubus
+from wifimgr.sources.ubus import Guests
 from wifimgr.ssh import Connection, Deadline, KnownHosts, Target, connect, target_of
 from wifimgr.store import Store
 
 ARM_SECONDS = 30.0
 """What staging and applying may take on a slow router."""
+KILLED = "137"
+"""The exit code of what was ended by force."""
 LONGEST_LOGIN = 5.0
 PAUSE_SECONDS = 0.5
+RADAR_PAUSE = 5.0
+"""While a radio listens for radar there is nothing to see for longer."""
 RELOAD_STARTS = 1.2
 """The router requests its reload one second after it has answered."""
 LONGEST_RETURN = 60.0
@@ -46,6 +54,10 @@ class Pusher:
     stop: threading.Event
     say: Callable[[str, str], None] = lambda router, text: None
     """Called with a router (empty: all of them) and what happens to it now."""
+    lost: Callable[[str], None] = lambda router: None
+    """Called with a router that cannot be reached in the middle of its push."""
+    allow_no_undo: bool = False
+    """Whether steps may be done, which no router takes back by itself."""
 
     def push(self, planned: Change) -> Outcome:
         """Makes one planned change; never raises for what goes wrong with this router."""
@@ -54,10 +66,11 @@ class Pusher:
         try:
             guard(self.inventory, router)
             target = target_of(self.inventory, self.known_hosts, router)
-            longest = READ_SECONDS + ARM_SECONDS + times.confirm_within + LONGEST_RETURN + 2 * planned.radar
+            longest = READ_SECONDS + ARM_SECONDS + times.confirm_within + LONGEST_RETURN + 2 * planned.longer
+            longest += _step_seconds(planned)
             with self.store.lease(router.name, longest):
                 tx = new_transaction()
-                what = f"{self.job.what}: {', '.join(f'/{path.path}' for path in planned.paths)}"
+                what = f"{self.job.what}: {', '.join(_parts(planned))}"
                 journal = Journalled(self.store, what, self.why, self.say)
                 return journal.run(router.name, tx, lambda: self._push(router, target, planned, tx))
         except Exception as error:
@@ -66,36 +79,119 @@ class Pusher:
     def _push(self, router: Router, target: Target, planned: Change, tx: str) -> Outcome:
         if self.stop.is_set():
             return Outcome(router.name, Result.SKIPPED, "interrupted before anything was sent")
+        if platform_of(router).SAFE_MODE:
+            return SafeMode(self.job, self.inventory.network.push, self.stop, self.say, self.lost).push(
+                router, target, planned
+            )
         armed = self._arm(router, target, planned, tx)
         if isinstance(armed, Outcome):
             return armed
         self.say(router.name, "applied, waiting for it to settle")
         endpoint = platform_of(router).endpoint_after(armed.paths, target.endpoint)
-        return _Window(self, router.name, target, endpoint, armed, tx).watch()
+        outcome = _Window(self, router.name, target, endpoint, armed, tx).watch()
+        if not planned.steps:
+            return outcome
+        done = _told([step.what for step in planned.steps])
+        return replace(outcome, why="; ".join(filter(None, (outcome.why, done))))
 
     def _arm(self, router: Router, target: Target, planned: Change, tx: str) -> Outcome | Change:
         """Reads again, compares with the plan, arms and applies. An outcome is final; a change is applied, as it is.
 
         What the playbook does not touch may have changed since the plan, and with it what the checks should find.
         """
-        deadline = Deadline(READ_SECONDS + ARM_SECONDS)
-        with connect(target, deadline) as connection:
+        deadline = lasting = Deadline(READ_SECONDS + ARM_SECONDS)
+        if planned.steps:  # with its time a connection ends, whatever is under way on it
+            lasting = Deadline(2 * (READ_SECONDS + ARM_SECONDS) + _step_seconds(planned))
+        with connect(target, lasting) as connection:
             change = self.job.change(router, connection, deadline)
-            if not change.paths:
+            if not change.anything:
                 return Outcome(router.name, Result.ALREADY_RIGHT)
             if change.touched != planned.touched:
-                return _moved(router.name, planned, change)
-            call = _push_call(tx, change, times_for(self.inventory.network.push, change))
-            try:
-                output = connection.run(call.text, deadline)
-                words = script.Answer(router.name, call, output).line()
-            except RouterError:
-                # Whether the router got the whole script is not known now. It is asked by the next login; if it did,
-                # it goes back by itself unless that login confirms.
-                return change
+                return moved(router.name, planned, change)
+            if change.steps:
+                return self._arm_after_steps(router, connection, change, tx)
+            return self._send(router, connection, change, tx, deadline)
+
+    def _arm_after_steps(self, router: Router, connection: Connection, change: Change, tx: str) -> Outcome | Change:
+        """The same for a change with steps; however it ends, it says what was done and stays."""
+        left = self._take_steps(router, connection, change)
+        if isinstance(left, Outcome):
+            return left
+        names = [step.what for step in change.steps]
+        try:
+            armed = self._send(router, connection, left, tx, Deadline(ARM_SECONDS))
+        except WifimgrError as error:
+            return _stepped(router.name, names, error.what)
+        self.say(router.name, _told(names))
+        return armed
+
+    def _send(self, router: Router, connection: Connection, change: Change, tx: str, deadline: Deadline) -> Change:
+        """Arms and applies. Raises RouterError where the router refuses."""
+        call = _push_call(tx, change, times_for(self.inventory.network.push, change))
+        try:
+            output = connection.run(call.text, deadline)
+            words = script.Answer(router.name, call, output).line()
+        except RouterError:
+            # Whether the router got the whole script is not known now. It is asked by the next login; if it did,
+            # it goes back by itself unless that login confirms.
+            return change
         if words[0] == "applied":
             return change
         raise _refusal(router.name, words)
+
+    def _take_steps(self, router: Router, connection: Connection, change: Change) -> Outcome | Change:
+        """Does what has no undo, then reads again: packages bring files along. Returns what is left to change.
+
+        From the first step on, every outcome says what was done, because nobody takes it back.
+        """
+        if not self.allow_no_undo:
+            raise no_undo(change)
+        names = [step.what for step in change.steps]
+        self.say(router.name, f"doing what has no undo: {', '.join(names)}")
+        call, deadline = script.steps(change.steps), Deadline(READ_SECONDS + _step_seconds(change))
+        try:
+            output = connection.run(call.text, deadline)
+            refused = script.read_steps(script.Answer(router.name, call, output), len(names))
+        except script.StepFailed as failed:
+            step = change.steps[failed.done]
+            late = f"it was ended after {step.takes:g} s" if failed.code == KILLED else f"exit code {failed.code}"
+            said = f": {failed.said[-script.LONGEST_QUOTE :]}" if failed.said else ""
+            return _stepped(router.name, names[: failed.done], f"{step.what} failed ({late}){said}")
+        except RouterError as error:
+            what = f"{error.what}, amid what has no undo ({', '.join(names)}); which of it was done is not known"
+            return Outcome(router.name, Result.FAILED, what, "look at a new plan", "step-failed")
+        if refused:
+            raise _refusal(router.name, refused)
+        try:
+            left = self.job.change_after_steps(router, connection, Deadline(READ_SECONDS))
+        except WifimgrError as error:
+            return _stepped(router.name, names, error.what)
+        if left.steps:
+            what = f"what ended well had no effect: {', '.join(step.what for step in left.steps)}"
+            return _stepped(router.name, names, what)
+        if self.stop.is_set():
+            return _stepped(router.name, names, "interrupted")
+        return left if left.anything else Outcome(router.name, Result.DONE, _told(names))
+
+
+def _stepped(router: str, done: list[str], why: str) -> Outcome:
+    """A push that ends between its steps and its change."""
+    first = f"{_told(done)}; " if done else ""
+    what = f"{why}; {first}no file was changed"
+    return Outcome(router, Result.FAILED, what, "look at the router, then at a new plan", "step-failed")
+
+
+def _told(done: list[str]) -> str:
+    return f"done, and not taken back: {', '.join(done)}"
+
+
+def _step_seconds(change: Change) -> float:
+    return sum(step.takes for step in change.steps)
+
+
+def _parts(change: Change) -> list[str]:
+    """What a change consists of, for the journal."""
+    return [*(step.what for step in change.steps), *(f"/{path.path}" for path in change.paths), *change.after]
 
 
 def new_transaction() -> str:
@@ -107,9 +203,9 @@ def times_for(times: PushTimes, change: Change) -> PushTimes:
     """How patient the push of one change is: a radio that listens for radar first makes everything later."""
     return replace(
         times,
-        confirm_within=times.confirm_within + change.radar,
-        settle_connectivity=times.settle_connectivity + change.radar,
-        reboot_after=times.reboot_after and times.reboot_after + change.radar,
+        confirm_within=times.confirm_within + change.longer,
+        settle_connectivity=times.settle_connectivity + change.radar + change.settles,
+        reboot_after=times.reboot_after and times.reboot_after + change.longer,
     )
 
 
@@ -122,14 +218,9 @@ def _push_call(tx: str, change: Change, times: PushTimes) -> script.Call:
         gap=times.login_gap,
         forget=change.secret,
         reboot=times.reboot_after,
+        after=change.after,
+        kept=change.kept,
     )
-
-
-def _moved(router: str, planned: Change, now: Change) -> Outcome:
-    before = {touched.what: touched.before for touched in planned.touched}
-    moved = [touched.what for touched in now.touched if before.get(touched.what) != touched.before]
-    what = f"changed since the plan: {', '.join(moved) or 'what is wished'}"
-    return Outcome(router, Result.REFUSED, what, "look at a new plan", "moved-since-plan")
 
 
 _REFUSALS = {
@@ -180,6 +271,10 @@ def _refusal(router: str, words: list[str]) -> RouterError:
     return RouterError("router-refused", f"{what}; nothing was changed", where=router, hint=hint)
 
 
+_NOT_TAKEN_UP = {"gluon": "gluon-reconfigure or gluon-reload failed on it"}
+"""What could not take a change up, to how it is told."""
+
+
 class _Window:
     """The time between apply and confirm of one router."""
 
@@ -188,13 +283,18 @@ class _Window:
     ) -> None:
         times = times_for(pusher.inventory.network.push, change)
         self._pusher, self._router, self._wanted, self._tx = pusher, router, change.checks, tx
+        self._change = change
+        self._made: tuple[PathChange, ...] = ()
+        """The files that taking the change up made anew, besides what was wished."""
+        self._login = min(LONGEST_LOGIN, max(2.0, times.confirm_within / 4))
+        target = replace(target, timeout=min(target.timeout, self._login))
         self._moved = None if endpoint == target.endpoint else endpoint
-        self._ways = list(dict.fromkeys([replace(target, endpoint=endpoint), target]))
+        self._ways = [target] if self._moved is None else [replace(target, endpoint=endpoint), target]
         """Where it is reached after the change, and where it was before, if that is another place."""
         self._reboot_after = times.reboot_after
-        self._login = min(LONGEST_LOGIN, max(2.0, times.confirm_within / 4))
         self._open_until = time.monotonic() + times.confirm_within
         self._back_until = self._open_until + min(LONGEST_RETURN, 2 * times.confirm_within) + change.radar
+        self._back_until += change.takes
         self._why = "it could not be reached after the change"
         """The newest reason why it is not confirmed, for the outcome."""
 
@@ -216,13 +316,20 @@ class _Window:
         """One login, at the first of its places where it lets us in."""
         for way in self._ways:
             try:
-                deadline = Deadline(self._login)
+                deadline = Deadline(self._seconds())
                 with connect(way, deadline) as connection:
                     return self._step(connection, deadline)
             except (RouterError, Refused) as error:
                 if not isinstance(error, RouterError):
                     self._why = error.what
+        self._pusher.lost(self._router)
         return script.Standing("unreachable")
+
+    def _seconds(self) -> float:
+        """How long the next look may take: longer where there is something to try, and then not beyond the window."""
+        left = self._open_until - time.monotonic()
+        reading = READ_SECONDS if self._change.kept else 0.0
+        return max(self._login, min(self._login + checks.patience(self._wanted) + reading, left))
 
     def _wait(self, seconds: float) -> None:
         """Waits; only shortly when somebody wants to end."""
@@ -235,44 +342,77 @@ class _Window:
             self._why = "interrupted"
             return self._ask(connection, script.take_back(self._tx), deadline)
         aside = connection.target is not self._ways[0]
-        call = script.look(self._tx, aside=aside)
+        limit = max(1.0, min(checks.PROBE_SECONDS, deadline.left() - self._login))
+        call = script.look(self._tx, aside=aside, probes=checks.probes(self._wanted), limit=limit)
         standing = script.read_look(script.Answer(self._router, call, connection.run(call.text, deadline)))
         if standing.state != "pending":
             return standing
         if aside:
             self._why = f"nobody could log in at {self._moved}, where it should be reached after the change"
             return standing
+        if standing.failed:
+            self._why = _NOT_TAKEN_UP.get(standing.failed, f"taking it up failed ({standing.failed})")
+            return self._ask(connection, script.take_back(self._tx), deadline)
         self._why = "no second login succeeded after the change had settled"
         if standing.wait > 0:
             return standing
-        failing = checks.failing(standing.ubus or {}, self._wanted)
+        said = standing.ubus or {}
+        failing = checks.failing(self._heard(said, standing.probes, connection, deadline), self._wanted)
         if not failing:
-            return self._ask(connection, script.confirm(self._tx), deadline)
+            self._why = self._rewritten(connection, deadline)
+            end = script.take_back if self._why else script.confirm
+            return self._ask(connection, end(self._tx), deadline)
         self._why = failing
         if time.monotonic() < self._open_until - self._login - 1:
-            return standing
+            return replace(standing, wait=min(checks.listening(said), RADAR_PAUSE))
         return self._ask(connection, script.take_back(self._tx), deadline)
+
+    def _rewritten(self, connection: Connection, deadline: Deadline) -> str:
+        """Why the change must go back: taking it up has made something else of what was wished, or of our way in."""
+        if not self._change.kept:
+            return ""
+        router, paths = self._pusher.inventory.routers[self._router], {path.path for path in self._change.paths}
+        platform = platform_of(router)
+        shown = files_of(router, {*paths, *platform.around(paths)}, connection, deadline, ours=self._tx)
+        why, self._made = platform.rewritten(self._change, shown.files, shown.modes, known_secrets(router))
+        for line in (line for path in self._made for line in path.diff):
+            self._pusher.say(self._router, line)
+        return str(why)
+
+    def _heard(
+        self, said: checks.Said, probes: Mapping[script.Probe, str], connection: Connection, deadline: Deadline
+    ) -> checks.Heard:
+        """What the router tells at this login, and how to ask it for the internet."""
+        wanted = self._pusher.inventory.network.internet
+
+        def internet(guests: Guests | None) -> Internet | None:
+            return ubus.internet(connection, deadline, wanted, guests, lambda line: None) if wanted else None
+
+        return checks.Heard(said, probes, ubus.network_of_guests(wanted), internet)
 
     def _ask(self, connection: Connection, call: script.Call, deadline: Deadline) -> script.Standing:
         return script.read_standing(script.Answer(self._router, call, connection.run(call.text, deadline)))
 
     def _done(self) -> Outcome:
         """What is written about the router is not changed silently: that is the job of whoever keeps the inventory."""
+        names = ", ".join(f"/{path.path}" for path in self._made)
+        made = f"taking it up has rewritten {names}, too" if names else ""
         if self._moved is None:
-            return Outcome(self._router, Result.DONE)
+            return Outcome(self._router, Result.DONE, made, "see what it made of them with -v" if made else "")
         old, new = self._ways[1].endpoint, self._moved
         keys = [f"addresses={new.address}"] if new.address != old.address else []
         keys += [f"ports.ssh={new.port}"] if new.port != old.port else []
         hint = f"write it into the inventory: wifimgr router set {self._router} {' '.join(keys)}"
         if "ssh" in self._pusher.inventory.network.local.endpoints.get(self._router, {}):
             hint = f"write it into .wifimgr/local.yaml: endpoints.{self._router}.ssh"
-        return Outcome(self._router, Result.DONE, f"it is reached at {new} now", hint)
+        return Outcome(self._router, Result.DONE, "; ".join(filter(None, (f"it is reached at {new} now", made))), hint)
 
     def _outcome(self, standing: script.Standing) -> Outcome | None:
         if standing.state == "confirmed":
             return self._done()
         if standing.state == "rolledback":
-            hint = "the old files are back, byte for byte"
+            reboots = ", and it reboots" if self._change.takes else ""
+            hint = f"the old files are back, byte for byte{reboots}"
             return Outcome(self._router, Result.ROLLED_BACK, self._why, hint, "rolled-back")
         if standing.state == "unknown":
             what = "the connection broke before the change was armed; nothing was changed"

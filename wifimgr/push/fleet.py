@@ -1,22 +1,67 @@
-"""Many routers in one go: leaves before what they are behind, in parallel; a failing router stops no other."""
+"""Many routers in one go: one alone first, then leaves before what they are behind, in parallel.
+
+A router that goes wrong stops no other one that is under way; when too many do, nothing new is begun.
+"""
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from wifimgr.inventory import Inventory
-from wifimgr.model import Change, Outcome
+from wifimgr.errors import ConfigError, Refused, WifimgrError
+from wifimgr.inventory import Inventory, jumps
+from wifimgr.model import Change, Outcome, Result, Router
+from wifimgr.push import opening
 from wifimgr.push.apply import Pusher
+from wifimgr.push.plan import Job, outcome_of
+from wifimgr.settings import Rollout
+from wifimgr.ssh import Deadline, scan, target_of
 
-AT_ONCE = 50
-"""Routers that are pushed to at the same time."""
+CAREFUL = Rollout()
 POLL_SECONDS = 0.2
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals of somebody who wants a push to end."""
+WRONG = frozenset({Result.FAILED, Result.ROLLED_BACK, Result.UNREACHABLE})
+"""How a router ends with which something is wrong."""
+MOST_NAMES = 3
+"""So many routers that went wrong are named."""
+ONCE_MORE = 2
+"""How often a router is tried again that could not be reached, where others are on the way to it."""
+LONGEST_OUTAGE = 180.0
+"""Seconds that we wait for a router on the way: a reboot takes less."""
+PAUSE_SECONDS = 3.0
+"""Between two looks at a router on the way."""
+LOOK_SECONDS = 5.0
+"""What one look may take."""
+WAY_FAULTS = frozenset({"rolled-back", "unconfirmed"})
+"""How a push ends, by its error, whose way was away in the middle of it."""
+
+
+def way(inventory: Inventory, name: str) -> set[str]:
+    """The routers that lie between us and this one: those it is behind, and those that we log in through."""
+    found: set[str] = set()
+    ahead = [name]
+    while ahead:
+        router = inventory.routers[ahead.pop()]
+        through = list[str]()
+        with suppress(ConfigError, Refused):  # ~/.ssh/config is wrong there: whoever is reached by it is told so
+            through = [stop.name for stop in jumps(inventory, router) if isinstance(stop, Router)]
+        nearer = {name for name in (router.behind, *through) if name} - found
+        found |= nearer
+        ahead += nearer
+    return found
+
+
+def depth(inventory: Inventory, name: str) -> int:
+    """How many routers lie between us and this one."""
+    return len(way(inventory, name))
 
 
 def waves(inventory: Inventory, changes: Iterable[Change]) -> list[list[Change]]:
@@ -30,32 +75,182 @@ def waves(inventory: Inventory, changes: Iterable[Change]) -> list[list[Change]]
     return [by_depth[key] for key in sorted(by_depth, reverse=True)]
 
 
-def depth(inventory: Inventory, name: str) -> int:
-    """How many routers lie between us and this one: those it is behind, and those that we log in through."""
-    way: set[str] = set()
-    ahead = [name]
-    while ahead:
-        router = inventory.routers[ahead.pop()]
-        nearer = {name for name in (router.behind, inventory.network.jump(router)) if name} - way
-        way |= nearer
-        ahead += nearer
-    return len(way)
+def held_back(inventory: Inventory, job: Job, change: Change, at: datetime) -> Outcome | None:
+    """The outcome of a change that waits for a place to close; None: it may be made now."""
+    why = opening.waits(inventory, change, at)
+    if not why:
+        return None
+    hint = f"run '{job.command(change.router)}' then, or say --while-open"
+    return Outcome(change.router, Result.SKIPPED, why, hint, "open-now")
 
 
-def push_all(pusher: Pusher, changes: Iterable[Change], done: Callable[[Outcome], None]) -> list[Outcome]:
+def push_all(
+    pusher: Pusher, changes: Iterable[Change], done: Callable[[Outcome], None], rollout: Rollout = CAREFUL
+) -> list[Outcome]:
     """Pushes all changes; calls ``done`` as each router ends. Returns the outcomes in that order.
 
     On Ctrl-C every router that is in the middle is taken back or left confirmed before this returns; the ones not
     begun are skipped. The caller sees what happened in the outcomes and in ``pusher.stop``.
     """
     outcomes: list[Outcome] = []
-    with _endings() as asked, ThreadPoolExecutor(AT_ONCE) as pool:
-        for wave in waves(pusher.inventory, changes):
+    run = _Run(pusher, rollout)
+    with _endings() as asked, ThreadPoolExecutor(rollout.at_once) as pool:
+        for group in run.groups(changes):
             _heed(asked, pusher)
-            for future in _as_they_end([pool.submit(pusher.push, change) for change in wave], pusher, asked):
+            for future in _as_they_end([pool.submit(run.push, change) for change in group], pusher, asked):
                 outcomes.append(future.result())
                 done(outcomes[-1])
     return outcomes
+
+
+class _Run:
+    """One rollout: what goes when, and what went wrong so far."""
+
+    def __init__(self, pusher: Pusher, rollout: Rollout) -> None:
+        self._ways = _Ways(pusher)
+        self._pusher, self._rollout = replace(pusher, lost=self._ways.look), rollout
+        self._lock = threading.Lock()
+        self._confirmed = 0
+        self._first = ""
+        """The router that went first and was not confirmed."""
+        self._wrong: list[str] = []
+
+    @property
+    def _is_trying(self) -> bool:
+        return self._confirmed < self._rollout.canary
+
+    def groups(self, changes: Iterable[Change]) -> Iterator[list[Change]]:
+        """What goes at the same time; each group has to end before the next one is asked for.
+
+        One router a group until enough are confirmed, then wave after wave. A router that needed nothing, or that has
+        to wait, proves nothing: the next one goes first instead.
+        """
+        planned = waves(self._pusher.inventory, changes)
+        several = sum(map(len, planned)) > 1
+        for left in planned:
+            while left:
+                group, left = (left[:1], left[1:]) if self._is_trying else (left, [])
+                if several and self._is_trying and not self._why_not(group[0]):
+                    self._pusher.say("", f"{group[0].router} goes first; the others wait until it is confirmed")
+                yield group
+
+    def push(self, change: Change) -> Outcome:
+        """Pushes one router, unless there is a reason not to begin. Never raises for what goes wrong with it."""
+        began = time.monotonic()
+        try:
+            outcome = self._patiently(change)
+        except Exception as error:
+            outcome = outcome_of(change.router, error)
+        return self._judged(outcome, began)
+
+    def _patiently(self, change: Change) -> Outcome:
+        """Waits for the way to a router where that is away."""
+        outcome = self._begin(change)
+        for _ in range(ONCE_MORE):
+            if outcome.error_id != "unreachable" or not self._ways.come_back(change.router):
+                break
+            outcome = self._begin(change)
+        return outcome
+
+    def _begin(self, change: Change) -> Outcome:
+        return self._why_not(change) or self._pusher.push(change)
+
+    def _why_not(self, change: Change) -> Outcome | None:
+        """Why a router is not begun now; None: it may be."""
+        command = self._pusher.job.command(change.router)
+        if self._pusher.stop.is_set():
+            why, hint = "interrupted before anything was sent", f"run '{command}'"
+        elif self._first:
+            why, hint = f"the first router ({self._first}) was not confirmed", f"repair that one, then run '{command}'"
+        elif 0 < self._rollout.stop_after <= len(self._wrong):
+            more = [f"and {len(self._wrong) - MOST_NAMES} more"] if len(self._wrong) > MOST_NAMES else []
+            names = ", ".join([*self._wrong[:MOST_NAMES], *more])
+            why, hint = f"{len(self._wrong)} went wrong before it ({names})", f"repair these, then run '{command}'"
+        else:
+            open_too = self._rollout.while_open
+            return None if open_too else held_back(self._pusher.inventory, self._pusher.job, change, opening.now())
+        return Outcome(change.router, Result.SKIPPED, why, hint)
+
+    def _judged(self, outcome: Outcome, began: float) -> Outcome:
+        """Notes how a router ended. A way that was away meanwhile, and is back, is no fault of the change."""
+        away = self._ways.away_since(outcome.router, began) if outcome.error_id in WAY_FAULTS else []
+        if away:
+            outcome = replace(outcome, why=f"{outcome.why}; {', '.join(away)} on the way did not answer meanwhile")
+        excused = bool(away) and self._ways.come_back(outcome.router)
+        with self._lock:
+            if outcome.result in WRONG and not excused:
+                self._wrong.append(outcome.router)
+            proves_nothing = excused or outcome.error_id == "open-now" or outcome.result is Result.ALREADY_RIGHT
+            if outcome.result is Result.DONE:
+                self._confirmed += 1
+            elif self._is_trying and not proves_nothing:
+                self._first = self._first or outcome.router
+        return outcome
+
+
+@dataclass(slots=True)
+class _Hop:
+    """What was seen of a router on the way to others. Times are those of ``time.monotonic``."""
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    looked: float = -math.inf
+    gone: float | None = None
+    """Since when it does not answer; None: it does."""
+    away: float = -math.inf
+    """When it last did not."""
+
+
+class _Ways:
+    """Whether the routers on the way to others answer. One look serves everybody who asks at that time."""
+
+    def __init__(self, pusher: Pusher) -> None:
+        self._pusher = pusher
+        self._hops = {name: _Hop() for name in pusher.inventory.routers}
+
+    def look(self, name: str) -> None:
+        """Looks at the way to a router that cannot be reached."""
+        for hop in way(self._pusher.inventory, name):
+            self._gone(hop)
+
+    def away_since(self, name: str, began: float) -> list[str]:
+        """Which routers on the way to one were seen away since then."""
+        return sorted(hop for hop in way(self._pusher.inventory, name) if self._hops[hop].away >= began)
+
+    def come_back(self, name: str) -> bool:
+        """Waits until the way to a router answers. False: there is none, it stays away, or somebody wants to end."""
+        hops = way(self._pusher.inventory, name)
+        while hops and not self._pusher.stop.wait(PAUSE_SECONDS):
+            gone = [since for hop in hops if (since := self._gone(hop)) is not None]
+            if not gone:
+                return True
+            if time.monotonic() - min(gone) > LONGEST_OUTAGE:
+                break
+        return False
+
+    def _gone(self, name: str) -> float | None:
+        """Since when a router on the way does not answer; None: it does, or nobody can tell."""
+        hop = self._hops[name]
+        with hop.lock:
+            if time.monotonic() - hop.looked < PAUSE_SECONDS:
+                return hop.gone
+            answers = self._answers(name)
+            hop.looked = time.monotonic()
+            if answers:
+                hop.gone = None
+                return None
+            if hop.gone is None:
+                self._pusher.say("", f"{name} does not answer; what is behind it waits until it is back")
+                hop.gone = hop.looked
+            hop.away = hop.looked
+            return hop.gone
+
+    def _answers(self, name: str) -> bool:
+        inventory = self._pusher.inventory
+        try:
+            scan(target_of(inventory, self._pusher.known_hosts, inventory.routers[name]), Deadline(LOOK_SECONDS))
+        except WifimgrError as error:  # such as a router without an address: nobody can tell
+            return error.id != "unreachable"
+        return True
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from wifimgr.errors import RouterError
 from wifimgr.inventory import Inventory
 from wifimgr.model import Outcome, Result, Router
+from wifimgr.platforms import platform_of
 from wifimgr.push import script
 from wifimgr.push.journal import Journalled
 from wifimgr.push.plan import AT_ONCE, READ_SECONDS, guard, outcome_of
@@ -46,6 +47,8 @@ class Leaver:
         """Leaves one router; never raises for what goes wrong with it."""
         try:
             guard(self.inventory, router)
+            if platform_of(router).SAFE_MODE:
+                return Outcome(router.name, Result.ALREADY_RIGHT, "wifimgr leaves nothing on RouterOS to forget")
             with self.store.lease(router.name, 2 * READ_SECONDS):
                 return Journalled(self.store, WHAT, self.why, self.say).run(
                     router.name, "", lambda: self._leave(router)

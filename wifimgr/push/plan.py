@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import ModuleType
 from typing import Protocol
 
 from wifimgr.errors import ConfigError, Problem, Refused, RouterError, WifimgrError, collecting
 from wifimgr.inventory import Inventory, select
 from wifimgr.model import Change, Manage, Outcome, Result, Router
-from wifimgr.platforms import platform_of
+from wifimgr.platforms import check_carried, keys, platform_of
+from wifimgr.platforms.edits import NOTHING_ASKED, Questions
+from wifimgr.platforms.programs import may_cut
 from wifimgr.push import script
 from wifimgr.push.playbook import Playbook, Wishes
-from wifimgr.push.ready import IN_USE, is_ours, merged
+from wifimgr.push.ready import IN_USE, is_ours, merged, unasked
 from wifimgr.settings import Endpoint
-from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, target_of
+from wifimgr.sources.ubus import GUESTS, network_of_guests
+from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, console, target_of
 
 log = logging.getLogger(__name__)
 
@@ -43,12 +47,17 @@ class Job(Protocol):
     def change(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
         """Reads one router over an open connection and works out what would change there."""
 
+    def change_after_steps(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
+        """The same once its steps were done, which may have brought files that no plan knew of."""
+
 
 @dataclass(frozen=True, slots=True)
 class PlaybookJob:
     """A playbook shall be true."""
 
     playbook: Playbook
+    guests: str = GUESTS
+    """The network of routers that guests are in."""
 
     @property
     def title(self) -> str:
@@ -66,7 +75,11 @@ class PlaybookJob:
 
     def change(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
         """What differs from the wishes."""
-        return change_for(self.playbook, router, self.playbook.wishes(router), connection, deadline)
+        return change_for(self.playbook, router, self.playbook.wishes(router), connection, deadline, self.guests)
+
+    def change_after_steps(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
+        """What differs from the wishes then."""
+        return self.change(router, connection, deadline)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +93,30 @@ class Plan:
     @property
     def to_do(self) -> tuple[Change, ...]:
         """The changes that do something."""
-        return tuple(change for change in self.changes if change.paths)
+        return tuple(change for change in self.changes if change.anything)
 
     @property
     def already_right(self) -> tuple[str, ...]:
         """The routers that need nothing."""
-        return tuple(change.router for change in self.changes if not change.paths)
+        return tuple(change.router for change in self.changes if not change.anything)
+
+
+def with_undo(made: Plan) -> Plan:
+    """The plan without the changes that hold something that no router can take back: those are refused."""
+    refused = tuple(_no_undo(change) for change in made.changes if change.steps)
+    changes = tuple(change for change in made.changes if not change.steps)
+    return replace(made, changes=changes, outcomes=(*made.outcomes, *refused))
+
+
+def _no_undo(change: Change) -> Outcome:
+    return outcome_of(change.router, no_undo(change))
+
+
+def no_undo(change: Change) -> Refused:
+    """Why a change is refused unless somebody allows what has no undo."""
+    steps = ", ".join(step.what for step in change.steps)
+    what = f"no router takes this back by itself: {steps}; nothing was changed"
+    return Refused("no-undo", what, where=change.router, hint="say --allow-no-undo if you want it even so")
 
 
 def choose(inventory: Inventory, playbook: Playbook, selectors: Sequence[str]) -> list[Router]:
@@ -117,13 +148,20 @@ def guard(inventory: Inventory, router: Router) -> None:
     platform_of(router)
 
 
-def make_plan(inventory: Inventory, known_hosts: KnownHosts, playbook: Playbook, routers: Iterable[Router]) -> Plan:
+def make_plan(
+    inventory: Inventory,
+    known_hosts: KnownHosts,
+    playbook: Playbook,
+    routers: Iterable[Router],
+    meant: Callable[[Job], Job] = lambda job: job,
+) -> Plan:
     """Reads every router and finds out what would change. Nothing is written anywhere.
 
+    ``meant`` says what becomes of the job that the playbook shall be true.
     Raises ConfigError where the playbook itself is wrong (a variable or a secret is missing); what goes wrong with a
     single router becomes its outcome, and the others go on.
     """
-    problems: list[Problem] = []
+    problems: list[Problem] = [*unasked(inventory, playbook)]
     wanted = tuple(routers)
     for router in wanted:
         if not _refusal(inventory, router):
@@ -131,7 +169,8 @@ def make_plan(inventory: Inventory, known_hosts: KnownHosts, playbook: Playbook,
                 playbook.wishes(router)
     if problems:
         raise ConfigError.of(merged(problems))
-    return plan_of(PlaybookJob(playbook), inventory, known_hosts, wanted)
+    guests = network_of_guests(inventory.network.internet)
+    return plan_of(meant(PlaybookJob(playbook, guests)), inventory, known_hosts, wanted)
 
 
 def plan_of(job: Job, inventory: Inventory, known_hosts: KnownHosts, routers: Iterable[Router]) -> Plan:
@@ -148,7 +187,8 @@ def plan_of(job: Job, inventory: Inventory, known_hosts: KnownHosts, routers: It
     def read(router: Router) -> Change | Outcome:
         deadline = Deadline(READ_SECONDS)
         try:
-            with connect(target_of(inventory, known_hosts, router), deadline) as connection:
+            opened = console if platform_of(router).SAFE_MODE else connect
+            with opened(target_of(inventory, known_hosts, router), deadline) as connection:
                 return job.change(router, connection, deadline)
         except Exception as error:
             if isinstance(error, ConfigError) and error.id != "bad-wish":  # concerns all routers alike
@@ -173,22 +213,70 @@ def _refusal(inventory: Inventory, router: Router) -> Outcome | None:
 
 
 def change_for(
+    playbook: Playbook,
+    router: Router,
+    wishes: Wishes,
+    connection: Connection,
+    deadline: Deadline,
+    guests: str = GUESTS,
+) -> Change:
+    """Reads one router over an open connection and works out what would change there.
+
+    ``guests`` is the network of the router that guests are in.
+    """
+    platform = platform_of(router)
+    check_carried(router, wishes.edits)
+    if platform.SAFE_MODE:
+        return _menu_change(playbook, router, wishes, connection, deadline)
+    paths = {*platform.paths(wishes.edits), *platform.paths_of_checks(wishes.checks)}
+    shown = files_of(router, paths, connection, deadline, asked=platform.questions(wishes.edits))
+    changed, touched = platform.render(router.name, wishes.edits, shown.files, shown.modes)
+    work = platform.work(wishes.edits, shown.told, changed)
+    files = {**shown.files, **{change.path: change.after for change in changed}}
+    change = Change(
+        router=router.name,
+        paths=(*changed, *work.links),
+        touched=(*touched, *work.touched),
+        steps=work.steps,
+        loses_key=keys.loses(changed, connection.key),
+        checks=platform.checks_as_wished(wishes.checks, files, guests),
+        interrupts=playbook.file.interrupts if changed or work.links or work.steps or work.after else {},
+    )
+    return taken_up(change, platform, shown, (*platform.after(changed), *work.after))
+
+
+def taken_up(change: Change, platform: ModuleType, shown: script.Shown, after: tuple[str, ...]) -> Change:
+    """The change with all that taking it up means for a router. ``after`` is what it needs besides a reload."""
+    kept = platform.kept(change.paths, shown.files, shown.modes)
+    return replace(
+        change,
+        connectivity=platform.touches_connectivity(change.paths) or may_cut(after),
+        radar=platform.radar_seconds((*change.paths, *kept)),
+        interrupts=change.interrupts or (platform.INTERRUPTS if kept else {}),
+        takes=platform.TAKES if kept else 0.0,
+        settles=platform.SETTLES if kept else 0.0,
+        kept=kept,
+        after=after,
+    )
+
+
+def _menu_change(
     playbook: Playbook, router: Router, wishes: Wishes, connection: Connection, deadline: Deadline
 ) -> Change:
-    """Reads one router over an open connection and works out what would change there."""
+    """The same on a router that is a tree of menus and no file system."""
     platform = platform_of(router)
-    paths = {*platform.paths(wishes.edits), *platform.paths_of_checks(wishes.checks)}
-    shown = files_of(router, paths, connection, deadline)
-    changed, touched = platform.render(router.name, wishes.edits, shown.files, shown.modes)
-    files = {**shown.files, **{change.path: change.after for change in changed}}
+    checks = platform.checks_as_wished(wishes.checks)
+    platform.check_identity(router.name, connection, deadline)
+    menus = platform.read(router.name, wishes.edits, connection, deadline)
+    changed, touched = platform.render(router.name, wishes.edits, menus)
     return Change(
         router=router.name,
         paths=changed,
         touched=touched,
-        checks=platform.checks_as_wished(wishes.checks, files),
+        checks=checks,
         interrupts=playbook.file.interrupts if changed else {},
         connectivity=platform.touches_connectivity(changed),
-        radar=platform.radar_seconds(changed),
+        commands=platform.commands(wishes.edits, menus),
     )
 
 
@@ -199,16 +287,50 @@ def endpoints(inventory: Inventory, change: Change) -> tuple[Endpoint, Endpoint]
     return now, platform_of(router).endpoint_after(change.paths, now)
 
 
-def files_of(router: Router, paths: Iterable[str], connection: Connection, deadline: Deadline) -> script.Shown:
-    """Reads files of a router. Raises RouterError where a change is open, Refused where it is of another platform."""
+def caution(inventory: Inventory, change: Change) -> str:
+    """What nobody should expect of the platform of a router; empty: nothing special."""
+    return str(platform_of(inventory.routers[change.router]).CAUTION)
+
+
+def moved(router: str, planned: Change, now: Change) -> Outcome:
+    """What becomes of a push when a router is not any more what its plan was made on."""
+    before = {touched.what: touched.before for touched in planned.touched}
+    found = [touched.what for touched in now.touched if before.get(touched.what) != touched.before]
+    what = f"changed since the plan: {', '.join(found) or 'what is wished'}"
+    return Outcome(router, Result.REFUSED, what, "look at a new plan", "moved-since-plan")
+
+
+def files_of(
+    router: Router,
+    paths: Iterable[str],
+    connection: Connection,
+    deadline: Deadline,
+    ours: str = "",
+    asked: Questions = NOTHING_ASKED,
+    links: Collection[str] = (),
+) -> script.Shown:
+    """Reads files of a router; of a folder, whose path ends with a slash, all that are in it. And asks it questions.
+
+    Raises RouterError where a change other than ``ours`` is open, and for a link that is none of ``links`` or the
+    other way round; Refused where it is of another platform.
+    """
     platform = platform_of(router)
     wanted = sorted({*paths, *platform.IDENTITY})
-    call = script.show(wanted)
+    call = script.show(wanted, asked)
     answer = script.Answer(router.name, call, connection.run(call.text, deadline))
     shown = script.read_show(answer)
-    if set(wanted) - shown.files.keys():
+    if asked:
+        shown = replace(shown, told=script.read_told(answer, asked))
+    for path, mode in shown.modes.items():
+        if (mode == script.LINK) != (path in links):
+            raise script.no_file(router.name, path)
+    folders = tuple(path for path in wanted if path.endswith("/"))
+    found = shown.files.keys() - wanted
+    if {*wanted} - {*shown.files, *folders} or not all(
+        path.startswith(folders) and script.safe_path(path) for path in found
+    ):
         raise answer.bad("it does not say what its files are")
-    if shown.open_change:
+    if shown.open_change and shown.open_change != f"pending.{ours}":
         what = f"a change is still open on it ({shown.open_change}); it is confirmed or goes back by itself"
         raise RouterError("router-refused", what, where=router.name, hint="wait two minutes and try again")
     platform.check_identity(router.name, shown.files)

@@ -16,7 +16,12 @@ from wifimgr.model import Router
 from wifimgr.platforms.edits import Edit
 from wifimgr.push.checks import CHECKS
 from wifimgr.push.tasks import TASKS
+from wifimgr.push.tasks.authorized_keys import KeysWish
+from wifimgr.push.tasks.command import CommandWish
 from wifimgr.push.tasks.files import FileWish
+from wifimgr.push.tasks.packages import PackagesWish
+from wifimgr.push.tasks.routeros import MenuWish
+from wifimgr.push.tasks.services import ServicesWish
 from wifimgr.push.tasks.uci import UciWishes
 from wifimgr.push.variables import Fill, Filled, Variables, names
 from wifimgr.settings import Secret, SecretRef
@@ -33,16 +38,16 @@ def _check(check: dict[str, Any]) -> dict[str, Any]:
     [(name, wanted)] = check.items()
     if name not in CHECKS:
         raise fault(f"'{name}' is no check", did_you_mean(name, CHECKS), "unknown-name")
-    if wanted is not True if name == "default-route" else not isinstance(wanted, str):
-        raise fault(f"the check '{name}' has no such value", "write a name, or true for default-route")
+    takes = CHECKS[name].value
+    if not takes.takes(wanted):
+        raise fault(f"the check '{name}' {takes.shape.what}", takes.shape.hint)
     return check
 
 
 _CHECK = {
     "type": "object",
     "properties": {
-        name: {"description": check.__doc__, **({"const": True} if name == "default-route" else {"type": "string"})}
-        for name, check in CHECKS.items()
+        name: {"description": check.why_not.__doc__, **check.value.schema} for name, check in CHECKS.items()
     },
     "additionalProperties": False,
     "minProperties": 1,
@@ -66,6 +71,16 @@ class PlaybookFile(Strict):
     """Wishes for UCI options: package to a list of wishes."""
     files: list[FileWish] = []
     """Wishes for whole files."""
+    authorized_keys: KeysWish | None = None
+    """Who may log in over SSH."""
+    services: ServicesWish | None = None
+    """What starts with the router, and what is restarted when something changes."""
+    packages: PackagesWish | None = None
+    """What is installed, by opkg or apk. No undo."""
+    command: list[CommandWish] = []
+    """Shell commands, where nothing else helps. No undo."""
+    routeros: list[MenuWish] = []
+    """Wishes for menus of RouterOS (experimental)."""
     checks: list[Check] = []
     """What must hold before the change is made permanent."""
     interrupts: dict[str, Duration] = {}
@@ -91,6 +106,8 @@ class Playbook:
     folder: Path = field(default=Path(), repr=False)
     allowed: frozenset[str] = frozenset()
     """The programs that this machine lets a reference to a secret start."""
+    _known: dict[str, tuple[Router, Wishes]] = field(default_factory=dict, init=False, repr=False, compare=False)
+    """What was wished for a router before, by its name."""
 
     @property
     def where(self) -> Selector:
@@ -100,9 +117,14 @@ class Playbook:
     def wishes(self, router: Router) -> Wishes:
         """Everything it wishes for one router.
 
-        Raises ConfigError: ``missing-variable``, ``missing-secret``, ``bad-wish``.
+        Asked again, it says the same and fetches no secret twice. Raises ConfigError: ``missing-variable``,
+        ``missing-secret``, ``bad-wish``.
         """
-        return self._wishes(Variables(router.name, {**self._own_vars(), **router.vars}).fill)
+        known, wishes = self._known.get(router.name, (None, None))
+        if wishes is None or known != router:
+            wishes = self._wishes(Variables(router.name, {**self._own_vars(), **router.vars}).fill)
+            self._known[router.name] = router, wishes
+        return wishes
 
     def problems(self, router: Router) -> list[Problem]:
         """Everything that keeps it from being made ready for a router, apart from secrets: none is fetched."""
@@ -112,7 +134,7 @@ class Playbook:
         def fill(value: Any, where: str) -> Filled:
             with collecting(problems):
                 return variables.fill(value, where)
-            return ""
+            return "1"  # fits wherever a value is looked at: one problem is enough
 
         with collecting(problems):
             self._wishes(fill)
@@ -129,7 +151,7 @@ class Playbook:
             for edit in make(getattr(self.file, task), fill, partial(self._line_below, task))
         )
         checks = tuple(
-            (name, _plain(fill(wanted, line), line))
+            (name, _value(name, fill(wanted, line), line))
             for index, check in enumerate(self.file.checks)
             for line in [self._line(("checks", index))]
             for name, wanted in check.items()
@@ -152,10 +174,14 @@ class Playbook:
         return str(self.document.origin(key))
 
 
-def _plain(value: Filled, where: str) -> str:
+def _value(check: str, value: Filled, where: str) -> str:
+    """What a check wants, with its variables put in: what was right before need not be right any more."""
     if not isinstance(value, str):
         hint = "no lists, no secrets"
         raise ConfigError("bad-wish", "a check takes plain text only", where=where, hint=hint)
+    takes = CHECKS[check].value
+    if not takes.fits(value):
+        raise ConfigError("bad-wish", f"the check '{check}' {takes.shape.what}", where=where, hint=takes.shape.hint)
     return value
 
 

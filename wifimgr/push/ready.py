@@ -31,6 +31,8 @@ def problems(inventory: Inventory, playbooks: Iterable[Playbook], routers: Itera
     for playbook in playbooks:
         where, used = playbook.where, sorted(playbook.uses())
         known: dict[tuple[type, ...], list[Problem]] = {}
+        if any(where.matches(inventory, router) for router in ours):
+            found += unasked(inventory, playbook)
         for router in ours:
             if not where.matches(inventory, router):
                 continue
@@ -39,6 +41,15 @@ def problems(inventory: Inventory, playbooks: Iterable[Playbook], routers: Itera
                 known[types] = playbook.problems(router)
             found += (replace(problem, key=router.name) for problem in known[types])
     return merged(found)
+
+
+def unasked(inventory: Inventory, playbook: Playbook) -> list[Problem]:
+    """The checks that want the internet to be reached, where the network says of nothing that it may be asked for."""
+    if inventory.network.internet:
+        return []
+    what, hint = "nothing in the internet may be asked for", "add 'internet: {dns: …, http: …}' to network.yaml"
+    asking = [index for index, check in enumerate(playbook.file.checks) if "internet" in check]
+    return [playbook.document.problem("bad-wish", ("checks", index), what, hint) for index in asking]
 
 
 def merged(problems: Iterable[Problem]) -> list[Problem]:

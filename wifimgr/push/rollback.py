@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from wifimgr.errors import ConfigError, RouterError
 from wifimgr.model import Change, Router, Touched
 from wifimgr.platforms import platform_of
+from wifimgr.platforms.programs import is_start_link, link_change, take_up
 from wifimgr.push import script
-from wifimgr.push.plan import files_of
+from wifimgr.push.plan import files_of, taken_up
 from wifimgr.settings import SecretRef
 from wifimgr.ssh import Connection, Deadline
 
@@ -45,21 +46,34 @@ class Rollback:
     def change(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
         """What differs from the snapshot. Raises RouterError ``no-snapshot``."""
         platform = platform_of(router)
+        if platform.SAFE_MODE:
+            what = "RouterOS is changed under its safe mode, which keeps nothing to go back to after a confirm"
+            hint = "write what you want into a playbook and apply it"
+            raise RouterError("no-snapshot", what, where=router.name, hint=hint)
         then = _snapshot(router.name, connection, deadline)
-        now = files_of(router, then.files, connection, deadline)
-        secrets = _secrets(router)
+        links = {path for path, mode in then.modes.items() if mode == script.LINK}
+        links |= {path for path in then.files if is_start_link(path)}
+        now = files_of(router, {*then.files, *platform.around(then.files)}, connection, deadline, links=links)
+        secrets = known_secrets(router)
         restored = [
-            platform.restore(path, now.files[path], after, (now.modes.get(path, ""), then.modes.get(path, "")), secrets)
+            link_change(path, now.files[path], after)
+            if path in links
+            else platform.restore(
+                path, now.files[path], after, (now.modes.get(path, ""), then.modes.get(path, "")), secrets
+            )
             for path, after in sorted(then.files.items())
         ]
         changed = tuple(each for each in restored if each.before != each.after or each.diff)
-        return Change(
+        change = Change(
             router=router.name,
             paths=changed,
             touched=tuple(Touched(f"/{each.path}", _text(each.before), _text(each.after)) for each in restored),
-            connectivity=platform.touches_connectivity(changed),
-            radar=platform.radar_seconds(changed),
         )
+        return taken_up(change, platform, now, (*platform.after(changed, back=True), *take_up(changed)))
+
+    def change_after_steps(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
+        """The same: it has no steps."""
+        return self.change(router, connection, deadline)
 
 
 def _snapshot(router: str, connection: Connection, deadline: Deadline) -> script.Shown:
@@ -75,7 +89,7 @@ def _snapshot(router: str, connection: Connection, deadline: Deadline) -> script
     return shown
 
 
-def _secrets(router: Router) -> set[str]:
+def known_secrets(router: Router) -> set[str]:
     """The secrets among its variables, as far as they are known here."""
     found = set()
     for value in router.vars.values():

@@ -17,7 +17,7 @@
 #
 # Paths and transaction ids hold only [A-Za-z0-9._/@+-] (checked by the sender), so lists of them are split at spaces.
 # "A && B || refuse" means: refuse unless both hold. Capital names come from the sender.
-# shellcheck disable=SC2086,SC2012,SC2013,SC2015,SC2153
+# shellcheck disable=SC2086,SC2012,SC2013,SC2015,SC2046,SC2094,SC2153
 
 R=${WIFIMGR_ROOT-} # empty on a router; the directory tree of a simulated router in the lab
 W=$R/etc/wifimgr   # on flash: survives a power cut
@@ -27,6 +27,7 @@ GUARD=$R/etc/init.d/wifimgr
 LINK=$R/etc/rc.d/S09wifimgr
 KEEP=$R/lib/upgrade/keep.d/wifimgr
 LOCKED=
+AFTER=
 umask 077
 
 say() { printf 'wifimgr:%s %s\n' "$NONCE" "$*"; }
@@ -54,7 +55,16 @@ lock() {
 	flock -n 9 && LOCKED=1
 }
 
-sums() { [ $# -eq 0 ] || sha256sum "$@" 2>/dev/null; }
+# A line for each path, as sha256sum prints it; for links, which come last, with where they lead to.
+sums() {
+	plain=
+	for path; do [ -L "$path" ] || plain="$plain $path"; done
+	[ -z "$plain" ] || sha256sum $plain 2>/dev/null
+	for path; do [ ! -L "$path" ] || echo "link:$(readlink "$path")  $path"; done
+}
+
+# Whether anything is there, be it a link to nowhere.
+is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 
 # "mode owner group size name" a line. Without dates: a router's clock may jump by years between two looks.
 meta() { [ $# -eq 0 ] || ls -lnd "$@" 2>/dev/null | awk '{ print $1, $3, $4, $5, $NF }'; }
@@ -94,15 +104,16 @@ restore() {
 	fresh=
 	while read -r kind path; do
 		case $kind in
-		file) [ ! -e "$T/old/$path" ] || put_back "$path" ;;
+		file) ! is_there "$T/old/$path" || put_back "$path" ;;
 		absent) rm -f "$R/$path" ;;
+		only) for new in $(others $(sed -n 's/^file //p' "$T/manifest")); do rm -f "$R/$new"; done ;;
 		dir) rmdir "$R/$path" 2>/dev/null ;;
 		esac
 	done <"$T/manifest"
 	sync
 	files=$(sed -n 's/^file //p' "$T/manifest")
-	for path in $(sed -n 's/^absent //p' "$T/manifest"); do [ ! -e "$R/$path" ] || return 1; done
-	for path in $files; do [ ! -e "$T/old/$path" ] || return 1; done
+	for path in $(sed -n 's/^absent //p' "$T/manifest"); do ! is_there "$R/$path" || return 1; done
+	for path in $files; do ! is_there "$T/old/$path" || return 1; done
 	[ -n "$fresh" ] || [ -e "$T/differs" ] || return 0
 	(
 		cd "$R/" || exit 1
@@ -117,7 +128,9 @@ undo() {
 	TX=$1 T=$W/tx.$1
 	mv "$W/pending.$TX" "$W/undo.$TX" 2>/dev/null
 	[ -e "$W/undo.$TX" ] || return 0
-	kill "$(cat "$V/reload.$TX" 2>/dev/null)" 2>/dev/null
+	AFTER=
+	[ ! -e "$V/taken.$TX" ] || AFTER=$(cat "$V/after.$TX") # in RAM: after a reboot there is nothing to take up
+	[ ! -e "$V/reload.$TX" ] || end_all "$(cat "$V/reload.$TX")"
 	restore || return 1
 	rm -f "$KEEP"
 	mv "$W/undo.$TX" "$W/rolledback.$TX" || return 1
@@ -125,13 +138,49 @@ undo() {
 	rm -rf "$T" "$V"/*."$TX"
 }
 
-# Lets the daemons take up the files that are there now. The answer leaves first: the reload may cut the connection.
-reload_soon() {
+# end_all PID: a process and all that it started: a gluon-reconfigure that went on would write over what is put back.
+end_all() {
+	kill -STOP "$1" 2>/dev/null || return 0
+	for stat in /proc/[0-9]*/stat; do
+		read -r child _ _ parent _ 2>/dev/null <"$stat" && [ "$parent" = "$1" ] && (end_all "$child")
+	done
+	kill -KILL "$1"
+}
+
+# take_up forward|back: lets the daemons take up the files that are there now. AFTER says what that needs besides a
+# reload, one thing a line; what nobody knows is left alone. No pipe: who kills this shell ends the loop, too.
+#
+# Gluon makes its files anew, and what was done to its network only a reboot takes back for sure. It comes once: what
+# tells that there is anything to take back is gone after it.
+take_up() {
+	FAILED=
+	[ "${AFTER%% *}" = gluon ] || reload_config
+	while read -r what how name; do
+		case "$1 $what $how" in
+		"forward gluon "*)
+			{ [ "$how" = reload ] || gluon-reconfigure; } </dev/null && gluon-reload </dev/null || FAILED=gluon
+			reload_config # what follows no gluon-reload, like dropbear
+			continue
+			;;
+		"back gluon "*) "$R/sbin/reboot" && return ;;
+		"forward service "* | "back service restart") ;;
+		"back service start") how=stop ;;
+		"back service stop") how=start ;;
+		*) continue ;;
+		esac
+		"$R/etc/init.d/$name" "$how" </dev/null
+	done <<-EOF
+		$AFTER
+	EOF
+}
+
+# After an undo. The answer leaves first: the reload may cut the connection.
+take_up_soon() {
 	(
 		trap '' HUP
 		exec 9>&-
 		sleep 1
-		reload_config
+		take_up back
 	) </dev/null >/dev/null 2>&1 &
 }
 
@@ -148,7 +197,7 @@ dead_man() {
 	find_state "pending undo" "$TX" || exit 0
 	undo "$TX"
 	exec 9>&-
-	reload_config &
+	take_up back &
 	reboot_when_alone
 }
 
@@ -172,7 +221,7 @@ undo_overdue() {
 	fi
 	lock || return 0
 	undo "$TX"
-	reload_soon
+	take_up_soon
 }
 
 # At boot, before the network: nothing unconfirmed survives. No lock: nobody else runs yet.
@@ -211,23 +260,42 @@ show() {
 	say end
 }
 
-# tell FOLDER PATH...: what each path is there; a file with its size, its line of meta, and its bytes after the line.
+# others PATH...: the plain files in etc/config besides these. A name that no push could handle is nobody's business.
+others() {
+	for path in "$R"/etc/config/*; do
+		path=${path#"$R/"}
+		case " $* " in *" $path "*) continue ;; esac
+		case $path in *[!A-Za-z0-9._/@+-]*) continue ;; esac
+		[ -L "$R/$path" ] || [ ! -f "$R/$path" ] || echo "$path"
+	done
+}
+
+# tell FOLDER PATH...: what each path is there; a link with where it leads to. Then the lines of meta of all files, and
+# their bytes one after the other, in that order. One program for all: each one costs an old router some milliseconds.
 tell() {
-	from=$1
+	from=$1 there=
 	shift
 	for path; do
-		if [ -L "$from/$path" ]; then
-			say other "$path"
+		if [ "$path" = etc/config/ ]; then
+			there="$there $(others)"
+		elif [ -L "$from/$path" ]; then
+			say link "$path" "$(readlink "$from/$path")"
 		elif [ -f "$from/$path" ]; then
-			say file "$path" "$(wc -c <"$from/$path")" "$(meta "$from/$path")"
-			cat "$from/$path"
-			echo
+			there="$there $path"
 		elif [ -e "$from/$path" ]; then
 			say other "$path"
 		else
 			say absent "$path"
 		fi
 	done
+	listing=$(cd "$from/" && meta $there)
+	[ -n "$listing" ] || return 0
+	say files && printf '%s\n' "$listing" && say contents
+	there=
+	set -- $listing
+	while [ $# -ge 5 ]; do there="$there $5" && shift 5; done
+	(cd "$from/" && cat $there)
+	echo
 }
 
 # The newest confirmed change: a power cut may have left an older one beside it. Sets TX and T.
@@ -324,7 +392,7 @@ enough_flash() {
 
 # ---------------------------------------------------------------- a change: begin, new (once a file), arm
 
-# In: TX; HAVE, ABSENT: paths of the change that must be there or not; BASE: sha256sum lines of HAVE as last seen;
+# In: TX; HAVE, ABSENT: paths of the change that must be there or not; BASE: the sums of HAVE as last seen;
 # NEED: KB of flash that have to be free.
 begin() {
 	T=$W/tx.$TX
@@ -339,23 +407,29 @@ begin() {
 	enough_flash "$NEED" || refuse nospace
 	same=$(cd "$R/" && sums $HAVE)
 	[ "$same" = "$BASE" ] || refuse moved
-	for path in $ABSENT; do [ ! -e "$R/$path" ] || refuse moved; done
+	for path in $ABSENT; do ! is_there "$R/$path" || refuse moved; done
 	clear_staged
 	TX=$CHANGE
 	mkdir -p "$T/old" "$T/new" "$V" && chmod 700 "$W" || refuse nospace
 }
 
+# A program for a folder that is there costs an old router some milliseconds.
+folder() { [ -d "$1" ] || mkdir -p "$1"; }
+
 # new PATH MODE CONTENT: stages one file with owner and mode of the one that is there; MODE "-": nothing else.
+# MODE "link": a link that leads to CONTENT.
 new() {
-	mkdir -p "$T/new/${1%/*}" || refuse nospace
+	folder "$T/new/${1%/*}" || refuse nospace
+	[ "$2" != link ] || { ln -s "$3" "$T/new/$1" && return 0 || refuse nospace; }
 	[ ! -e "$R/$1" ] || cp -p "$R/$1" "$T/new/$1" || refuse nospace
 	printf %s "$3" 2>/dev/null >"$T/new/$1" || refuse nospace
 	[ "$2" = - ] || chmod "$2" "$T/new/$1" || refuse nospace
 }
 
 keep_snapshot() {
+	case $AFTER in gluon*) [ -z "$(others $HAVE)" ] || refuse moved ;; esac
 	for path in $HAVE; do
-		mkdir -p "$T/old/${path%/*}" && cp -p "$R/$path" "$T/old/$path" || refuse nospace
+		folder "$T/old/${path%/*}" && cp -pP "$R/$path" "$T/old/$path" || refuse nospace
 	done
 	listing=$(cd "$R/" && meta $HAVE)
 	[ "$(cd "$T/old" && sums $HAVE)" = "$BASE" ] || refuse nospace
@@ -377,6 +451,7 @@ write_manifest() {
 		for path in $HAVE; do echo "file $path"; done
 		for path in $ABSENT; do echo "absent $path"; done
 		for d in $dirs; do echo "dir $d"; done | sort -r
+		case $AFTER in gluon*) echo "only etc/config" ;; esac
 	)
 	printf '%s\n' "$manifest" >"$T/manifest" && [ "$(cat "$T/manifest")" = "$manifest" ] || refuse nospace
 	printf '%s\n' "$BASE" >"$T/sums" && [ "$(cat "$T/sums")" = "$BASE" ] || refuse nospace
@@ -399,9 +474,9 @@ install_guard() {
 	[ -x "$LINK" ] || refuse nospace
 }
 
-# In: PUT, DROP: paths to write and to remove; WANT: sha256sum lines of PUT; WITHIN, SETTLE, GAP: seconds; FORGET: 1
+# In: PUT, DROP: paths to write and to remove; WANT: the sums of PUT; WITHIN, SETTLE, GAP: seconds; FORGET: 1
 # when the snapshot holds a secret that must not stay on flash once the change is confirmed; REBOOT: seconds after an
-# undo until the router reboots unless somebody logs in, 0 for never; SELF: this script.
+# undo until the router reboots unless somebody logs in, 0 for never; AFTER: lines for take_up; SELF: this script.
 arm() {
 	keep_snapshot
 	[ "$(cd "$T/new" && sums $PUT)" = "$WANT" ] || refuse nospace
@@ -410,6 +485,7 @@ arm() {
 		[ -z "$broken" ] || refuse badconf "$broken"
 	fi
 	write_manifest
+	printf '%s\n' "$AFTER" >"$V/after.$TX" && [ "$(cat "$V/after.$TX")" = "$AFTER" ] || refuse nospace
 	install_guard
 	uptime_now
 	for path in $DROP; do mkdir -p "$T/gone/${path%/*}" || refuse nospace; done
@@ -434,9 +510,10 @@ arm() {
 		trap '' HUP
 		exec 9>&-
 		sleep 1 # the answer leaves first: the reload may cut the connection
-		reload_config
+		true >"$V/taken.$TX" || exit
+		take_up forward
 		uptime_now
-		echo $((UP + 1)) end >"$V/reloaded.$TX" # rounded up: settling is at least as long as promised
+		echo $((UP + 1)) "${FAILED:-end}" >"$V/reloaded.$TX" # rounded up: settling is at least as long as promised
 		rm -f "$V/reload.$TX"
 	) </dev/null >/dev/null 2>&1 &
 	echo $! >"$V/reload.$TX"
@@ -445,7 +522,8 @@ arm() {
 # By rename only: once the dead man has taken the change back there is nothing left to rename, however late this goes on.
 swap() {
 	for path in $PUT; do
-		(umask 022 && mkdir -p "$R/${path%/*}") && mv -f "$T/new/$path" "$R/$path" || return 1
+		[ -d "$R/${path%/*}" ] || (umask 022 && mkdir -p "$R/${path%/*}") || return 1
+		mv -f "$T/new/$path" "$R/$path" || return 1
 	done
 	for path in $DROP; do mv -f "$R/$path" "$T/gone/$path" || return 1; done
 	sync
@@ -459,7 +537,7 @@ judge() {
 	uptime_now
 	read -r _ _ settle gap _ <"$W/pending.$TX"
 	WAIT=1
-	number "$V/reloaded.$TX" && [ "$REST" = end ] || return 0
+	number "$V/reloaded.$TX" && [ "$REST" = end ] || { FAILED=$REST && return 0; }
 	settled=$((N + settle - UP))
 	login=${SSH_CONNECTION:-$PPID}
 	if number "$V/login.$TX" && [ "$REST" != "$login" ]; then
@@ -480,16 +558,26 @@ look() {
 		lock && say state unknown || say state busy # a slow router may still be about to arm it
 		return 0
 	fi
-	WAIT=0
+	WAIT=0 FAILED=
 	case $STATE$2 in pending) judge ;; pendingaside) WAIT=1 ;; confirmed*) finish ;; esac
-	say state "$STATE" "$WAIT"
+	say state "$STATE" "$WAIT" "$FAILED"
 	[ "$STATE" = pending ] || return 0
-	for object in "network.wireless status" "network.interface dump"; do
-		say ubus ${object% *}
-		ubus call $object 2>/dev/null
-	done
+	[ "$WAIT" -gt 0 ] || listen
 	say end
 }
+
+# What the daemons say: netifd, and hostapd of each network on the air. A daemon that hangs costs two seconds.
+listen() {
+	for object in "network.wireless status" "network.interface dump" $(ubus list "hostapd.*" 2>/dev/null); do
+		say ubus ${object% *}
+		case $object in hostapd.*) object="$object get_status" ;; esac
+		ubus -t 2 call $object 2>/dev/null
+	done
+	probe
+}
+
+# What else there is to try; the sender may put something in its place.
+probe() { true; }
 
 # confirm TX: the change stays. Asked again it says the same.
 confirm() {
@@ -524,7 +612,7 @@ take_back() {
 	lock || { say state busy && exit 0; }
 	if find_state "pending undo" "$1"; then
 		undo "$TX"
-		reload_soon
+		take_up_soon
 	fi
 	find_state "undo confirmed rolledback" "$1" || STATE=unknown
 	say state "$STATE"

@@ -13,15 +13,19 @@ import math
 import re
 import secrets
 import shlex
-from collections.abc import Iterable
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from importlib.resources import files
 from typing import Any
 
 from wifimgr.errors import RouterError
-from wifimgr.model import PathChange
+from wifimgr.model import PathChange, Step
+from wifimgr.platforms.edits import NOTHING_ASKED, NOTHING_TOLD, Questions, Service, Told
 
 ROUTER_SH = (files("wifimgr.push") / "router.sh").read_text(encoding="ascii").rstrip("\n")
+PROBES_SH = (files("wifimgr.push") / "probes.sh").read_text(encoding="ascii").rstrip("\n")
+STEPS_SH = (files("wifimgr.push") / "steps.sh").read_text(encoding="ascii").rstrip("\n")
 LARGEST_FILE = 256 << 10
 """Bytes. A larger file is no configuration."""
 FLASH_BLOCK = 4
@@ -30,6 +34,13 @@ FLASH_RESERVE = 32
 """KiB of flash that a change leaves free, for the guard and what the file system needs for itself."""
 LONGEST_QUOTE = 200
 """Characters of a router's own words in a message."""
+LINK = "link"
+"""What stands for the mode of a symbolic link. Its bytes are where it leads to."""
+Probe = tuple[str, str]
+"""What a router is asked to try, and with what: ``("ping", "192.0.2.1")``. Plain characters without spaces."""
+READABLE = "# Without comments; the readable one is wifimgr/push/router.sh in the sources of wifimgr."
+"""The second line of the script on a router."""
+_FOR_PEOPLE = re.compile(r"(?m)^[ \t]*(#.*)?\n|^[ \t]+")
 _SAFE = re.compile(r"[A-Za-z0-9._/@+-]+")
 _NUMBER = re.compile(r"[0-9]{1,9}")
 _PART = re.compile(r"\.\.?")
@@ -52,12 +63,34 @@ class Call:
 def _call(*lines: str) -> Call:
     nonce = secrets.token_hex(8)
     body = "\n".join(lines)
-    return Call(nonce, f'{{ SELF={shlex.quote(ROUTER_SH)}\nNONCE={nonce}\neval "$SELF"\n{body}\nexit\n}} </dev/null\n')
+    return Call(nonce, f'{{ SELF={_sent(ROUTER_SH)}\nNONCE={nonce}\neval "$SELF"\n{body}\nexit\n}} </dev/null\n')
 
 
-def show(paths: Iterable[str]) -> Call:
-    """Asks for files by path, without leading slash."""
-    return _call("show " + " ".join(shlex.quote(path) for path in paths))
+@lru_cache(maxsize=1)
+def _sent(text: str) -> str:
+    """A script without what only people need, quoted: it travels with every call, and a router has to read it."""
+    head, _, code = text.partition("\n")
+    return shlex.quote("\n".join([head, READABLE, _FOR_PEOPLE.sub("", code)]))
+
+
+def show(paths: Iterable[str], questions: Questions = NOTHING_ASKED) -> Call:
+    """Asks for files by path, without leading slash; and for what else has to be known, in the same call."""
+    wanted = "show " + " ".join(shlex.quote(path) for path in paths)
+    if not questions:
+        return _call(wanted)
+    packages = [f"ask_packages {' '.join(map(shlex.quote, questions.packages))}"] if questions.packages else []
+    services = [f"ask_service {shlex.quote(name)}" for name in questions.services]
+    unless = [f"ask_unless {shlex.quote(code)}" for code in questions.unless]
+    return _call(PROBES_SH, STEPS_SH, wanted, *packages, *services, *unless, "say end")
+
+
+def steps(wanted: Iterable[Step]) -> Call:
+    """Does what has no undo, one step after the other, until one fails."""
+    return _call(PROBES_SH, STEPS_SH, "begin_steps", *map(_step, wanted), "end_steps")
+
+
+def _step(step: Step) -> str:
+    return f"step {max(1, _whole(step.takes))} {shlex.quote(step.script)}"
 
 
 def snapshot() -> Call:
@@ -79,31 +112,43 @@ def push(
     gap: float,
     forget: bool,
     reboot: float = 0.0,
+    after: Iterable[str] = (),
+    kept: Iterable[PathChange] = (),
 ) -> Call:
-    """Arms and applies a change. Times are in seconds and rounded up; ``reboot`` is counted from an undo, 0: never."""
-    changes = sorted(paths, key=lambda change: change.path)
-    have = [change for change in changes if change.before is not None]
+    """Arms and applies a change. Times are in seconds and rounded up; ``reboot`` is counted from an undo, 0: never.
+
+    ``after`` and ``kept`` are those of :class:`Change`: lines for the script, files that only the snapshot holds.
+    """
+    changes, kept = sorted(paths, key=_by_path), list(kept)
+    known = sorted([*changes, *kept], key=_by_path)
+    have = [change for change in known if change.before is not None]
     put = [change for change in changes if change.after is not None]
     return _call(
         f"TX={shlex.quote(tx)}",
         _names("HAVE", have),
-        _names("ABSENT", (change for change in changes if change.before is None)),
-        f"BASE={shlex.quote(_sums((change.path, change.before) for change in have))}",
-        f"NEED={_flash_needed(changes)}",
+        _names("ABSENT", (change for change in known if change.before is None)),
+        f"BASE={shlex.quote(_sums((change, change.before) for change in have))}",
+        f"NEED={_flash_needed(changes, kept)}",
         "begin",
         *(_new(change) for change in put),
         _names("PUT", put),
         _names("DROP", (change for change in changes if change.after is None)),
-        f"WANT={shlex.quote(_sums((change.path, change.after) for change in put))}",
+        f"WANT={shlex.quote(_sums((change, change.after) for change in put))}",
         f"WITHIN={_whole(within)} SETTLE={_whole(settle)} GAP={_whole(gap)} FORGET={int(forget)}",
         f"REBOOT={_whole(reboot)}",
+        f"AFTER={_lines(after)}",
         "arm",
     )
 
 
-def look(tx: str, *, aside: bool = False) -> Call:
-    """Asks where a change stands and what the daemons say. A look from ``aside`` is no login that counts."""
-    return _call(f"look {shlex.quote(tx)} {'aside' if aside else ''}".rstrip())
+def look(tx: str, *, aside: bool = False, probes: Iterable[Probe] = (), limit: float = 0.0) -> Call:
+    """Asks where a change stands; once it has settled, also what the daemons say and what becomes of the probes.
+
+    A look from ``aside`` is no login that counts. A probe that takes longer than ``limit`` seconds has no answer.
+    """
+    wanted = " ".join(dict.fromkeys(f"{kind}={argument}" for kind, argument in probes))
+    trying = [PROBES_SH, f"PROBES={shlex.quote(wanted)} LIMIT={_whole(limit)}"] if wanted else []
+    return _call(*trying, f"look {shlex.quote(tx)} {'aside' if aside else ''}".rstrip())
 
 
 def confirm(tx: str) -> Call:
@@ -116,24 +161,41 @@ def take_back(tx: str) -> Call:
     return _call(f"take_back {shlex.quote(tx)}")
 
 
+def _by_path(change: PathChange) -> str:
+    return change.path
+
+
 def _new(change: PathChange) -> str:
     content = (change.after or b"").decode("utf-8", "surrogateescape")
-    return f"new {change.path} {change.mode or '-'} {shlex.quote(content)}"
+    return f"new {change.path} {LINK if change.link else change.mode or '-'} {shlex.quote(content)}"
 
 
 def _names(variable: str, changes: Iterable[PathChange]) -> str:
     return f"{variable}={shlex.quote(' '.join(change.path for change in changes))}"
 
 
-def _sums(contents: Iterable[tuple[str, bytes | None]]) -> str:
-    """Lines as sha256sum prints them."""
-    return "\n".join(f"{hashlib.sha256(raw or b'').hexdigest()}  {path}" for path, raw in contents)
+def _lines(lines: Iterable[str]) -> str:
+    return shlex.quote("\n".join(lines))
 
 
-def _flash_needed(changes: Iterable[PathChange]) -> int:
-    """KiB that have to be free: new files and snapshot lie beside each other, so the larger of the two twice."""
+def _sums(contents: Iterable[tuple[PathChange, bytes | None]]) -> str:
+    """Lines as the router's ``sums`` prints them: like sha256sum, and links last."""
+    links_last = sorted(contents, key=lambda each: each[0].link)
+    return "\n".join(f"{_sum(change, raw or b'')}  {change.path}" for change, raw in links_last)
+
+
+def _sum(change: PathChange, raw: bytes) -> str:
+    return f"link:{raw.decode('utf-8', 'surrogateescape')}" if change.link else hashlib.sha256(raw).hexdigest()
+
+
+def _flash_needed(changes: Iterable[PathChange], kept: Iterable[PathChange] = ()) -> int:
+    """KiB that have to be free: new files and snapshot lie beside each other, so the larger of the two twice.
+
+    Of files that are only ``kept`` nothing new is brought.
+    """
     sizes = [(_blocks(change.before), _blocks(change.after)) for change in changes]
-    return 2 * max(sum(before for before, _ in sizes), sum(after for _, after in sizes)) + FLASH_RESERVE
+    brought = 2 * max(sum(before for before, _ in sizes), sum(after for _, after in sizes))
+    return brought + sum(_blocks(each.before) for each in kept) + FLASH_RESERVE
 
 
 def _blocks(content: bytes | None) -> int:
@@ -173,6 +235,14 @@ class Answer:
         self._at += size
         return data
 
+    def listing(self) -> list[tuple[str, int, str]]:
+        """The files whose bytes come next, one after the other: path, size, and mode as the router's ``ls`` has it."""
+        lines = self.until_mark().decode("utf-8", "backslashreplace").splitlines()
+        words = [line.split() for line in lines if line]
+        if self.line() != ["contents"] or not all(len(each) == 5 and _NUMBER.fullmatch(each[3]) for each in words):
+            raise self.bad("its list of files makes no sense")
+        return [(path, int(size), mode) for mode, _, _, size, path in words]
+
     def until_mark(self) -> bytes:
         """Everything up to the next answer line."""
         end = self._output.find(self._mark, self._at)
@@ -195,7 +265,9 @@ class Shown:
     files: dict[str, bytes | None]
     open_change: str = ""
     modes: dict[str, str] = field(default_factory=dict)
-    """Path to octal mode, ``644``."""
+    """Path to octal mode, ``644``, or to :data:`LINK`."""
+    told: Told = NOTHING_TOLD
+    """What it answered to questions."""
 
 
 class Nothing(Exception):
@@ -224,14 +296,16 @@ def read_show(answer: Answer) -> Shown:
     open_change = ""
     while True:
         match answer.line():
-            case ["file", path, size, mode, *_] if _NUMBER.fullmatch(size):
-                found[path] = answer.raw(int(size))
-                modes[path] = _octal(mode)
+            case ["files"]:
+                for path, size, mode in answer.listing():
+                    found[path], modes[path] = answer.raw(size), _octal(mode)
             case ["absent", path]:
                 found[path] = None
+            case [kind, path, *target] if kind == LINK:
+                found[path] = " ".join(target).encode("utf-8", "surrogateescape")
+                modes[path] = LINK
             case ["other", path]:
-                what = f"/{path} is a link or a folder there, and only plain files can be pushed; nothing was changed"
-                raise RouterError("router-refused", what, where=answer.router, hint="take it out of the playbook")
+                raise no_file(answer.router, path)
             case ["open", state, tx]:
                 open_change = f"{state}.{tx}"
             case ["nothing", why]:
@@ -242,10 +316,74 @@ def read_show(answer: Answer) -> Shown:
                 raise answer.bad(f"{words[0]!r} was not expected")
 
 
+def no_file(router: str, path: str) -> RouterError:
+    """What is at a path of a router cannot be pushed."""
+    what = f"/{path} is a link or a folder there, and only plain files can be pushed; nothing was changed"
+    return RouterError("router-refused", what, where=router, hint="take it out of the playbook")
+
+
 def _octal(listed: str) -> str:
     """``-rw-r--r--`` as ``644``; set-id and sticky bits are left out."""
     bits = "".join("0" if letter in "-ST" else "1" for letter in listed[1:10])
     return f"{int(bits, 2):03o}" if len(bits) == 9 else ""
+
+
+def read_told(answer: Answer, questions: Questions) -> Told:
+    """What is answered to questions, behind the files. Raises RouterError where a router cannot tell."""
+    manager, packages, unless = "", dict[str, bool](), list[bool]()
+    services = dict[str, Service | None]()
+    name = ""
+    while True:
+        match answer.line():
+            case ["manager", manager]:
+                manager = manager.removeprefix("none")
+            case ["package", package, "yes" | "no" as there]:
+                packages[package] = there == "yes"
+            case ["service", name, "absent"]:
+                services[name] = None
+            case ["service", name, start, stop, runs]:
+                services[name] = Service(start.strip("-"), stop.strip("-"), runs == "yes", {})
+            case ["link", path, *target] if service := services.get(name):
+                services[name] = replace(service, links={**service.links, path: " ".join(target)})
+            case ["absent", path] if service := services.get(name):
+                services[name] = replace(service, links={**service.links, path: None})
+            case ["files"] | ["other", _]:
+                raise answer.bad(f"what starts or stops the service {name} is no link in /etc/rc.d")
+            case ["unless", "yes" | "no" as right]:
+                unless.append(right == "yes")
+            case ["unless", "late"]:
+                raise answer.bad("a test of a command ('unless') took too long")
+            case ["package", package, *_]:
+                raise answer.bad(f"it cannot say whether the package {package} is installed")
+            case ["end"] if len(unless) == len(questions.unless):
+                return Told(manager=manager, packages=packages, services=services, unless=tuple(unless))
+            case words:
+                raise answer.bad(f"{words[0]!r} was not expected")
+
+
+class StepFailed(Exception):
+    """A step did not end well: ``done`` others were before it, ``code`` is its exit code, ``said`` its last words."""
+
+    def __init__(self, done: int, code: str, said: str) -> None:
+        super().__init__(code)
+        self.done, self.code, self.said = done, code, said
+
+
+def read_steps(answer: Answer, number: int) -> list[str]:
+    """The answer to :func:`steps`: nothing when all were done, the words of a refusal. Raises :class:`StepFailed`."""
+    for done in range(number + 1):
+        match answer.line():
+            case ["done"] if done < number:
+                continue
+            case ["end"] if done == number:
+                return []
+            case ["failed", code] if done < number:
+                raise StepFailed(done, code, answer.until_mark().decode("utf-8", "replace").strip())
+            case ["refused", *_] as words if done == 0:
+                return words
+            case words:
+                raise answer.bad(f"{words[0]!r} was not expected")
+    raise answer.bad("it tells of more steps than there are")
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,7 +394,12 @@ class Standing:
     wait: float = 0.0
     """Seconds until a confirm can count."""
     ubus: dict[str, Any] | None = None
-    """What the daemons say: ``network.wireless`` and ``network.interface``; only while pending."""
+    """What the daemons say: ``network.wireless``, ``network.interface``, ``hostapd.NAME``; only while pending, and
+    empty while there is something to wait for."""
+    probes: Mapping[Probe, str] = field(default_factory=dict)
+    """What became of the probes that ended in time, in one word."""
+    failed: str = ""
+    """What could not take the change up, in one word; empty: nothing is known to have failed."""
 
 
 def read_standing(answer: Answer) -> Standing:
@@ -265,7 +408,7 @@ def read_standing(answer: Answer) -> Standing:
     if words[0] != "state" or len(words) < 2:
         raise answer.bad(f"{words[0]!r} was not expected")
     wait = float(words[2]) if len(words) > 2 and _NUMBER.fullmatch(words[2]) else 0.0
-    return Standing(words[1], wait)
+    return Standing(words[1], wait, failed=" ".join(words[3:])[:LONGEST_QUOTE])
 
 
 def read_look(answer: Answer) -> Standing:
@@ -274,10 +417,20 @@ def read_look(answer: Answer) -> Standing:
     if standing.state != "pending":
         return standing
     said: dict[str, Any] = {}
-    while (words := answer.line())[0] == "ubus":
-        name = " ".join(words[1:])
-        try:
-            said[name] = json.loads(answer.until_mark().decode("utf-8", "replace"))
-        except (ValueError, RecursionError):
-            said[name] = None  # no such daemon, or none that answers right now
-    return Standing(standing.state, standing.wait, said)
+    probes: dict[Probe, str] = {}
+    while True:
+        match answer.line():
+            case ["ubus", *words]:
+                said[" ".join(words)] = _json(answer.until_mark())
+            case ["probe", kind, argument, word]:
+                probes[kind, argument] = word
+            case _:
+                return replace(standing, ubus=said, probes=probes)
+
+
+def _json(text: bytes) -> Any:
+    """What a daemon said; None: there is no such daemon, or none that answers right now."""
+    try:
+        return json.loads(text.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return None

@@ -10,8 +10,10 @@ from wifimgr.settings.network import (
     NETWORK_FILE,
     NETWORK_VARIABLE,
     STATE_FOLDER,
+    Host,
     Network,
     PushTimes,
+    Rollout,
     SnmpProfile,
     SshProfile,
     find_network,
@@ -19,6 +21,7 @@ from wifimgr.settings.network import (
     make_state_dir,
     read_network,
 )
+from wifimgr.settings.openssh import Hop
 from wifimgr.settings.secret import Secret, SecretRef, looks_secret
 from wifimgr.settings.values import DEFAULT_PORTS, Duration, Endpoint, Text, seconds
 
@@ -32,8 +35,11 @@ __all__ = [
     "STATE_FOLDER",
     "Duration",
     "Endpoint",
+    "Hop",
+    "Host",
     "Network",
     "PushTimes",
+    "Rollout",
     "Secret",
     "SecretRef",
     "SnmpProfile",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
 from wifimgr.settings.area import AreaEntry
 from wifimgr.settings.values import (
     DEFAULT_PORTS,
+    Count,
     Country,
     Day,
     Days,
@@ -20,12 +21,14 @@ from wifimgr.settings.values import (
     KeyFile,
     Language,
     LifecycleName,
+    NameServer,
     Platform,
     Port,
     Prefix,
     Ref,
     Role,
     Service,
+    Some,
     Source,
     Text,
     TimeZone,
@@ -121,15 +124,39 @@ class Uplink(Strict):
     """As people know it."""
 
 
-class SshEntry(Strict):
-    """How we log in to a router."""
+class DnsProfile(Strict):
+    """Name servers for guests, such as ones that filter."""
 
-    user: Word = "root"
-    """The user to log in as."""
-    port: Port = DEFAULT_PORTS["ssh"]
-    """The port of its SSH server."""
+    name: Text
+    """As people know it; the status page shows it."""
+    servers: list[NameServer] = Field(min_length=1)
+    """Their addresses, with #PORT where it is another than 53."""
+
+
+class OurKey(Strict):
+    """What may be said about our private key."""
+
+    model_config = ConfigDict(json_schema_extra={"dependentRequired": {"passphrase": ["key"]}})
+
     key: KeyFile | None = None
     """Our private key: {file: PATH}."""
+    passphrase: Ref | None = None
+    """A secret: what the key is locked with, where no agent holds it."""
+
+    @model_validator(mode="after")
+    def _passphrase_has_its_key(self) -> Self:
+        if self.passphrase and not self.key:
+            raise fault("passphrase works only together with key", "add key", "missing-key")
+        return self
+
+
+class SshEntry(OurKey):
+    """How we log in to a router. What it does not say, ``~/.ssh/config`` may."""
+
+    user: Word | None = None
+    """The user to log in as; root is built in."""
+    port: Port | None = None
+    """The port of its SSH server; 22 is built in."""
     password: Ref | None = None
     """A secret, where there is no key."""
     timeout: Duration = 10.0
@@ -215,7 +242,7 @@ class Settle(Strict):
 
 
 class PushEntry(Strict):
-    """How patient a push is."""
+    """How patient a push is, and how carefully many routers are changed."""
 
     confirm_within: Duration | None = None
     """A router that hears nothing from us goes back by itself after this."""
@@ -225,6 +252,12 @@ class PushEntry(Strict):
     """Between the two logins that prove a router is still reachable."""
     reboot_after: DurationOrNever | None = None
     """A router that went back by itself reboots after this, once, unless we log in before; or never."""
+    canary: Count | None = None
+    """So many routers go first, one after another; the others wait until these are confirmed."""
+    at_once: Some | None = None
+    """So many routers are pushed to at the same time."""
+    stop_after: Count | None = None
+    """When so many routers went wrong, nothing new is begun; 0: never stop."""
 
     def given(self) -> dict[str, float]:
         """The times that stand in the file, under the names of :class:`PushTimes`."""
@@ -236,6 +269,11 @@ class PushEntry(Strict):
             "reboot_after": self.reboot_after,
         }
         return {name: time for name, time in times.items() if time is not None}
+
+    def care(self) -> dict[str, Any]:
+        """What stands in the file of :class:`Rollout`, under its names."""
+        numbers = {"canary": self.canary, "at_once": self.at_once, "stop_after": self.stop_after}
+        return {name: number for name, number in numbers.items() if number is not None}
 
 
 class NetworkFile(Strict):
@@ -265,23 +303,23 @@ class NetworkFile(Strict):
     """Who owns routers, by name."""
     uplinks: dict[Word, Uplink] = Field(default_factory=dict)
     """What several places share, by name."""
+    dns_profiles: dict[Word, DnsProfile] = Field(default_factory=dict)
+    """Name servers for guests, by name; a place may have one of them."""
     profiles: Profiles = Profiles()
     """How we log in and how we ask."""
     push: PushEntry = PushEntry()
-    """How patient a push is."""
+    """How patient a push is, and how careful."""
     internet: InternetEntry | None = None
     """What routers ask for to find out whether the internet works."""
     defaults: Level = Level()
     """What holds for every router unless its site or the router itself says otherwise."""
 
 
-class LocalSsh(Strict):
-    """What is different about an SSH profile on this machine."""
+class LocalSsh(OurKey):
+    """What is different about an SSH profile on this machine: its user, its key."""
 
     user: Word | None = None
     """In place of the profile's user."""
-    key: KeyFile | None = None
-    """In place of the profile's key."""
 
 
 class LocalFile(Strict):

@@ -25,6 +25,7 @@ from wifimgr.settings.files import (
     SshEntry,
     Uplink,
 )
+from wifimgr.settings.openssh import About, Hop, OpenSsh, local_user
 from wifimgr.settings.secret import SecretRef, placed
 from wifimgr.settings.values import DEFAULT_PORTS, Endpoint
 from wifimgr.yamlfile import Document, KeyPath, salvage, scan
@@ -35,6 +36,8 @@ STATE_FOLDER = ".wifimgr"
 LOCAL_FILE = f"{STATE_FOLDER}/local.yaml"
 NETWORK_VARIABLE = "WIFIMGR_NETWORK"
 """Environment variable that names the network folder."""
+ROOT = "root"
+"""Who logs in to a router when nobody says otherwise."""
 COMMANDS_VARIABLE = "WIFIMGR_SECRET_COMMANDS"
 """Environment variable that names the programs which secrets may start."""
 
@@ -43,10 +46,29 @@ COMMANDS_VARIABLE = "WIFIMGR_SECRET_COMMANDS"
 class SshProfile:
     """How to log in. ``timeout`` is in seconds."""
 
-    user: str = "root"
+    user: str = ROOT
     key: Path | None = None
     password: SecretRef | None = None
     timeout: float = 10.0
+    passphrase: SecretRef | None = None
+    """What the key is locked with."""
+    keys: tuple[Path, ...] = ()
+    """The keys that ``~/.ssh/config`` names, where neither a key nor a password is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """A host on the way to a router, none of the inventory itself: ``~/.ssh/config`` says how to log in to it."""
+
+    name: str
+    endpoint: Endpoint
+    user: str
+    keys: tuple[Path, ...]
+    """Our keys for it; none are named: the usual ones."""
+    alias: str
+    """What OpenSSH's known_hosts calls it; empty: as it is reached."""
+    hops: tuple[Hop, ...]
+    """What it is reached through itself, from us on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +97,20 @@ class PushTimes:
     """A router that went back by itself reboots after this, once, unless we log in before; 0: never."""
 
 
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """How carefully many routers are changed."""
+
+    canary: int = 1
+    """So many go first, one after another; the others wait until these are confirmed. 0: none."""
+    at_once: int = 50
+    """So many are pushed to at the same time."""
+    stop_after: int = 3
+    """When so many went wrong, nothing new is begun; 0: never stop."""
+    while_open: bool = False
+    """Also interrupts the Wi-Fi of places that are open. No file says so: somebody asks for it each time."""
+
+
 ANY_COUNTRY = "DE"
 """Whose public holidays hours are read with where those of the network cannot be known."""
 LOGIN_TIME = 2.0
@@ -91,10 +127,13 @@ class Network:
     local: LocalFile
     local_document: Document = field(repr=False)
     push: PushTimes
+    rollout: Rollout
     calendar: Calendar
     """The clock and the holidays that all hours of the network mean."""
     school_document: Document | None = field(default=None, repr=False)
     """The file that the school holidays of the calendar come from; None: there is none."""
+    openssh: OpenSsh = field(default_factory=OpenSsh, repr=False, compare=False)
+    """What OpenSSH is told on this machine. It counts only for what no file of the network says."""
 
     @property
     def name(self) -> str:
@@ -159,31 +198,65 @@ class Network:
             )
         return Endpoint(router.addresses[0], self.port(router, service))
 
-    def jump(self, router: model.Router) -> str | None:
-        """The router that we log in through; None: straight, as always where local.yaml has an endpoint."""
-        return None if "ssh" in self.local.endpoints.get(router.name, {}) else router.jump
+    def hops(self, router: model.Router) -> tuple[Hop, ...]:
+        """What we log in through, from us on: by the router, or by ``~/.ssh/config``.
+
+        None where local.yaml has an endpoint. Raises Refused ``needs-program``, ConfigError ``bad-ssh-config``.
+        """
+        if "ssh" in self.local.endpoints.get(router.name, {}):
+            return ()
+        return (Hop(router.jump),) if router.jump else self._about(router).hops
+
+    def host(self, hop: Hop) -> Host:
+        """How to log in to a host of ``~/.ssh/config`` that is no router. Raises like :meth:`hops`."""
+        about = self.openssh.about(hop.name)
+        user = hop.user or about.user or local_user()
+        endpoint = Endpoint(about.address, hop.port or about.port or DEFAULT_PORTS["ssh"])
+        return Host(hop.name, endpoint, user, about.keys(endpoint, user), about.alias, about.hops)
+
+    def _about(self, router: model.Router) -> About:
+        """What ``~/.ssh/config`` says about a router, under its name or the address that is used."""
+        return self.openssh.about(router.name, *router.addresses[:1])
 
     def port(self, router: model.Router, service: str) -> int:
-        """The port of a service at each address of a router, by the router, its profile, or default."""
+        """The port of a service at each address of a router: by the router, its profile, ``~/.ssh/config``, or default.
+
+        Raises like :meth:`hops`.
+        """
         if service in router.ports:
             return router.ports[service]
         profiles: Mapping[str, Mapping[str, SshEntry | SnmpEntry]]
         profiles = {"ssh": self.ssh_profiles, "snmp": self.snmp_profiles}
         entry = profiles.get(service, {}).get(getattr(router, service, ""))
-        return entry.port if entry else DEFAULT_PORTS[service]
+        said = entry.port if entry else None
+        if said is None and service == "ssh":
+            said = self._about(router).port
+        return said or DEFAULT_PORTS[service]
 
     def ssh_profile(self, router: model.Router) -> SshProfile:
-        """How to log in to a router, with what local.yaml says instead."""
-        entry = self.ssh_profiles[router.ssh]
+        """How to log in to a router: by local.yaml, its profile, ``~/.ssh/config``, or default.
+
+        Raises like :meth:`hops`.
+        """
+        entry, at = self.ssh_profiles[router.ssh], ("profiles", "ssh", router.ssh)
         local = self.local.ssh.get(router.ssh, LocalSsh())
-        key = local.key or entry.key
-        written = ("profiles", "ssh", router.ssh, "password")
-        return SshProfile(
-            user=local.user or entry.user,
-            key=placed(self.folder, key) if key else None,
-            password=entry.password and self.secret(entry.password, self.document, written),
-            timeout=entry.timeout,
-        )
+        user = local.user or entry.user or self._about(router).user or ROOT
+        profile = SshProfile(user, timeout=entry.timeout)
+        if entry.password:
+            profile = replace(profile, password=self.secret(entry.password, self.document, (*at, "password")))
+        if local.key:
+            return self._with_key(profile, local, self.local_document, ("ssh", router.ssh))
+        if entry.key:
+            return self._with_key(profile, entry, self.document, at)
+        if entry.password:
+            return profile
+        address = next(iter(router.addresses), router.name)
+        return replace(profile, keys=self._about(router).keys(Endpoint(address, self.port(router, "ssh")), user))
+
+    def _with_key(self, profile: SshProfile, by: SshEntry | LocalSsh, document: Document, at: KeyPath) -> SshProfile:
+        """A profile with the key that a file names, and with the passphrase for it."""
+        passphrase = by.passphrase and self.secret(by.passphrase, document, (*at, "passphrase"))
+        return replace(profile, key=placed(self.folder, by.key or ""), passphrase=passphrase)
 
     def snmp_profile(self, router: model.Router) -> SnmpProfile | None:
         """How to ask a router over SNMP; None: it has no profile."""
@@ -265,7 +338,8 @@ def read_network(folder: Path, texts: Mapping[str, str] = MappingProxyType({})) 
     problems += wrong + in_local + wrong_local
     calendar, school_document = _calendar(folder, file, document, problems)
     push = replace(PushTimes(), **(file.push.given() | local.push.given()))
-    network = Network(folder, file, document, local, local_document, push, calendar, school_document)
+    rollout = replace(Rollout(), **(file.push.care() | local.push.care()))
+    network = Network(folder, file, document, local, local_document, push, rollout, calendar, school_document)
     problems += [*_impossible_times(network), *_unknown_profiles(network)]
     return network, problems
 

@@ -40,8 +40,8 @@ DEFAULT_PORTS: Mapping[str, int] = {"ssh": 22, "snmp": 161, "respondd": 1001, "h
 
 Ping has no port (ICMP echo). A router with a port for it is asked for a UDP echo there instead (RFC 862).
 """
-ADDED_VARS = ("router_name", "site_name")
-"""Variables that every router has by itself."""
+ADDED_VARS = ("router_name", "site_name", "dns_servers")
+"""Variables that wifimgr sets by itself."""
 
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -63,6 +63,10 @@ class Shape:
         if not match:
             raise fault(self.what, self.hint)
         return match
+
+    def fits(self, value: str) -> bool:
+        """Whether the pattern fits a text as a whole."""
+        return bool(re.fullmatch(self.pattern, value))
 
     @property
     def schema(self) -> dict[str, Any]:
@@ -103,6 +107,18 @@ def _some_time(value: float) -> float:
 def _port(value: int) -> int:
     if not 1 <= value <= 65535:
         raise fault("is not a port", "write a number from 1 to 65535")
+    return value
+
+
+def _count(value: int) -> int:
+    if value < 0:
+        raise fault("is less than none", "write 0 or more")
+    return value
+
+
+def _some(value: int) -> int:
+    if value < 1:
+        raise fault("is less than one", "write 1 or more")
     return value
 
 
@@ -248,6 +264,9 @@ Word = Annotated[
     str, Shape("[A-Za-z0-9_][A-Za-z0-9_.-]*", "is not a plain word", "use letters, digits, and . _ - between them")
 ]
 Port = Annotated[int, AfterValidator(_port), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 65535})]
+Count = Annotated[int, AfterValidator(_count), WithJsonSchema({"type": "integer", "minimum": 0})]
+Some = Annotated[int, AfterValidator(_some), WithJsonSchema({"type": "integer", "minimum": 1})]
+"""A number of things, and at least one."""
 Duration = Annotated[float, PlainValidator(seconds), WithJsonSchema(_DURATION.schema)]
 DurationOrNever = Annotated[
     float, PlainValidator(_seconds_or_never), WithJsonSchema({"anyOf": [{"const": "never"}, _DURATION.schema]})
@@ -269,6 +288,14 @@ WebAddress = Annotated[
 DnsName = Annotated[
     str,
     Shape(r"(?!-)[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63})+", "is not a DNS name", "write it like www.example.org"),
+]
+NameServer = Annotated[
+    str,
+    Shape(
+        r"([0-9]{1,3}(\.[0-9]{1,3}){3}|[0-9A-Fa-f]*:[0-9A-Fa-f:]*:[0-9A-Fa-f.]*)(#[0-9]{1,5})?",
+        "is not an address of a name server",
+        "write an IP address, with #PORT where it is another than 53",
+    ),
 ]
 Prefix = Annotated[
     ipaddress.IPv4Network | ipaddress.IPv6Network, PlainValidator(_prefix), WithJsonSchema(_PREFIX.schema)

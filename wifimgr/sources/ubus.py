@@ -87,7 +87,7 @@ class Ubus:
 
     def _look(self, router: Router, deadline: Deadline, say: Tell) -> Measured:
         wanted = self._inventory.network.internet
-        guests = wanted.network if wanted else GUESTS
+        guests = network_of_guests(wanted)
         target = target_of(self._inventory, self._known_hosts, router)
         say(f"logs in at {target.describe()} and runs {len(UBUS_SH)} bytes of script")
         with connect(target, deadline) as connection:
@@ -97,7 +97,7 @@ class Ubus:
             measured = measured_of(told, guests)
             if not wanted:
                 return measured
-            return replace(measured, internet=_internet(connection, deadline, wanted, guests_of(told), say))
+            return replace(measured, internet=internet(connection, deadline, wanted, guests_of(told), say))
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,9 +282,18 @@ class Guests:
     device: str
 
 
+def network_of_guests(wanted: InternetEntry | None) -> str:
+    """What routers call the network of guests."""
+    return wanted.network if wanted else GUESTS
+
+
 def guests_of(told: Sections) -> Guests | None:
     """The network of guests; None where the router has no address in it."""
-    status = _read(told, "guest")
+    return guests_in(_read(told, "guest"))
+
+
+def guests_in(status: Told) -> Guests | None:
+    """The guests of a network, from what netifd says of it; None where the router has no IPv4 address in it."""
     device = status["l3_device"].text()
     for each in status["ipv4-address"]:
         try:
@@ -297,10 +306,10 @@ def guests_of(told: Sections) -> Guests | None:
     return None
 
 
-def _internet(
+def internet(
     connection: Connection, deadline: Deadline, wanted: InternetEntry, guests: Guests | None, say: Tell
 ) -> Internet | None:
-    """Looks for a name, then gets a web page; None where that could not be tried.
+    """Lets a router look for a name, then get a web page; None where that could not be tried.
 
     ``asked_from`` is ``guest`` as long as everything was asked as guests ask: names at the router's address in their
     network, and the page over the way that the kernel would take for a guest, too.

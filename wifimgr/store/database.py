@@ -28,6 +28,7 @@ class Database:
         self.path = state_dir / FILE
         self._engine = _engine(self.path)
         self._opening = threading.Lock()
+        self._turn = threading.Lock()
         self._file: tuple[int, int] | None = None
         with self._failing_clearly():
             self._open()
@@ -57,7 +58,8 @@ class Database:
 
     @contextmanager
     def _writing(self) -> Iterator[Connection]:
-        with self._failing_clearly():
+        """One thread after the other: in SQLite all that wait ask again and again, and some never get their turn."""
+        with self._failing_clearly(), self._turn:
             self._open()
             with self._begin(reading=False) as connection:
                 yield connection

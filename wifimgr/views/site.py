@@ -94,6 +94,8 @@ class SiteView:
     """A band out of :data:`BANDS`; None: nothing is told."""
     guests_text: str
     network_names: tuple[str, ...]
+    filter_text: str
+    """Which filter applies to what guests can reach, as a sentence; empty: none."""
     hours: str
     """When the place is open, in words."""
 
@@ -138,7 +140,7 @@ def site_text(view: SiteView) -> str:
         (text["head.call"], calls),
         (text["head.rooms.outside" if view.outside else "head.rooms"], rooms),
         (text["head.guests"], [view.guests_text]),
-        (text["connect.short"], view.network_names),
+        (text["connect.short"], [*view.network_names, view.filter_text]),
         (text["head.hours"], [view.hours]),
         (text["head.place"], [", ".join(filter(None, (view.address, view.district)))]),
     )
@@ -181,6 +183,7 @@ def _view(snapshot: Snapshot, site: Site, speech: Speech) -> SiteView:
         guests=guests,
         guests_text=speech(f"guests.{guests}") if guests else "",
         network_names=_network_names(snapshot, routers),
+        filter_text=_filter(snapshot, site, speech),
         hours=visible(hours.describe(speech.language)) if (hours := _hours(site.opening_hours, snapshot)) else "",
     )
 
@@ -331,6 +334,11 @@ def _count(snapshot: Snapshot, router: Router) -> int | None:
 def band(count: int) -> str:
     """A number of people as the public may know it."""
     return next((name for below, name in BANDS if count < below), "50+")
+
+
+def _filter(snapshot: Snapshot, site: Site, speech: Speech) -> str:
+    profile = snapshot.inventory.network.file.dns_profiles.get(site.dns_profile)
+    return speech("filter", name=visible(profile.name)) if profile else ""
 
 
 def _network_names(snapshot: Snapshot, routers: Iterable[Router]) -> tuple[str, ...]:

@@ -64,7 +64,7 @@ def test_who_is_only_watched_is_not_logged_in_to(inventory: Inventory) -> None:
     ]
 
 
-@pytest.mark.parametrize(("manage", "platform"), [("watch", "openwrt"), ("push", "gluon")])
+@pytest.mark.parametrize(("manage", "platform"), [("watch", "openwrt"), ("push", "other")])
 def test_who_is_never_pushed_to_is_logged_in_to_only_to_be_watched(
     inventory: Inventory, manage: str, platform: str
 ) -> None:

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests import networks
 from tests.conftest import require_real
 from tests.inventory.exporters.places import NETWORK, places
 from wifimgr.errors import ConfigError
-from wifimgr.inventory import Inventory
+from wifimgr.inventory import Inventory, load
+from wifimgr.inventory.exporters import ansible
+from wifimgr.inventory.exporters.flows import flows
 from wifimgr.inventory.exporters.ssh_config import export
 from wifimgr.model import Router
 
@@ -132,3 +135,62 @@ def test_an_address_that_a_shell_would_obey_is_refused(inventory: Inventory, add
         export(replace(inventory, routers={"hof-ap": router, "hof-gw": inventory.routers["hof-gw"]}), [router])
     assert caught.value.id == "cannot-export"
     assert address not in str(caught.value)
+
+
+CONFIG = """\
+Host eins-ap
+  User admin
+  Port 2222
+  IdentityFile ~/.ssh/a
+  IdentityFile ~/.ssh/b
+  ProxyJump bastion
+Host bastion
+  HostName 198.51.100.1
+  User USER
+  HostKeyAlias gate
+"""
+
+
+def person(folder: Path, monkeypatch: pytest.MonkeyPatch, user: str = "gast") -> Inventory:
+    """A network that says little, and what this person's ~/.ssh/config adds to it."""
+    ssh = folder / "home/.ssh"
+    ssh.mkdir(parents=True)
+    (ssh / "config").write_text(CONFIG.replace("USER", user))
+    monkeypatch.setenv("HOME", str(ssh.parent))
+    site = "name: Eins\nkind: library\nrouters: {eins-ap: {addresses: [192.0.2.2]}}\n"
+    network = networks.NETWORK.replace("{user: root, key: {file: keys/id}}", "{}")
+    return load(networks.write(folder / "net", network, eins=site))
+
+
+def test_what_the_persons_own_configuration_adds_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = person(tmp_path, monkeypatch)
+    text = export(inventory, [inventory.routers["eins-ap"]])
+    ap, bastion = text.split("\n\n")[1:]
+    home = tmp_path / "home/.ssh"
+    assert ap.splitlines()[:8] == [
+        "Host eins-ap",
+        "    HostName 192.0.2.2",
+        "    Port 2222",
+        "    User admin",
+        "    ProxyJump bastion",
+        f'    IdentityFile "{home}/a"',
+        f'    IdentityFile "{home}/b"',
+        "    IdentitiesOnly yes",
+    ]
+    assert bastion == ("Host bastion\n    HostName 198.51.100.1\n    Port 22\n    User gast\n    HostKeyAlias gate\n")
+    assert "gast@198.51.100.1" in ansible.export(inventory, every(inventory))
+
+
+def test_nothing_of_the_persons_own_configuration_is_obeyed_by_a_shell(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    inventory = person(tmp_path, monkeypatch, user="$(reboot)")
+    for exporter in (export, ansible.export):
+        with pytest.raises(ConfigError) as caught:
+            exporter(inventory, every(inventory))
+        assert caught.value.line().startswith("~/.ssh/config: bastion: its user is none for OpenSSH; ")
+
+
+def test_flows_are_those_of_every_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    inventory = person(tmp_path, monkeypatch)
+    assert {flow["port"] for flow in flows(inventory, every(inventory)) if "push" in flow["purpose"]} == {22}

@@ -12,9 +12,10 @@ from typing import Any
 import yaml
 
 from wifimgr.errors import ConfigError
-from wifimgr.inventory.exporters.base import jumps, with_address
+from wifimgr.inventory.exporters.base import with_address
 from wifimgr.inventory.exporters.login import Login, literal, login_of
 from wifimgr.inventory.load import Inventory
+from wifimgr.inventory.way import Stop, jumps
 from wifimgr.model import Router
 from wifimgr.settings import SecretRef
 
@@ -82,23 +83,31 @@ def _variables(inventory: Inventory, router: Router) -> dict[str, Any]:
 
 
 def _options(inventory: Inventory, router: Router, login: Login) -> list[str]:
-    """What OpenSSH is told besides: our key, the trusted host key, and how to get there through other routers."""
-    options = dict(login.options)
-    way = jumps(inventory, inventory.network, router)
+    """What OpenSSH is told besides: our key, the trusted host key, and how to get there through others."""
+    way = jumps(inventory, router)
     if len(way) > MOST_JUMPS:
         what, where = f"is reached through more than {MOST_JUMPS} routers", str(router.origins.get("jump", ""))
         raise ConfigError(
             "cannot-export", what, where=where, key=router.name, hint="export ssh_config in place of ansible"
         )
-    if way:
-        options["ProxyCommand"] = _connect(inventory, way[-1])
-    return [word for key, value in options.items() for word in ("-o", f"{key}={value}")]
+    return _words(login, _connect(inventory, way))
 
 
-def _connect(inventory: Inventory, jump: Router) -> str:
-    """The command that connects through a router; with ``ProxyJump`` none of our options would count there."""
+def _words(login: Login, command: str) -> list[str]:
+    options = (*login.options, ("ProxyCommand", command)) if command else login.options
+    return [word for key, value in options for word in ("-o", f"{key}={value}")]
+
+
+def _connect(inventory: Inventory, way: Sequence[Stop]) -> str:
+    """The command that connects through others, from us on; with ``ProxyJump`` none of our options would count there.
+
+    Empty: there is nobody on the way.
+    """
+    if not way:
+        return ""
+    *before, jump = way
     login = login_of(inventory, jump)
-    words = ["ssh", *_options(inventory, jump, login), "-p", str(login.endpoint.port)]
+    words = ["ssh", *_words(login, _connect(inventory, before)), "-p", str(login.endpoint.port)]
     return f"{literal(shlex.join(words))} -W '[%h]:%p' {login.user}@{literal(login.endpoint.address)}"
 
 

@@ -9,6 +9,7 @@ from wifimgr.inventory.load import Inventory
 from wifimgr.model import Lifecycle, Router
 from wifimgr.settings import Network
 from wifimgr.settings.files import LocalFile
+from wifimgr.settings.openssh import NOWHERE, OpenSsh
 
 Exporter = Callable[[Inventory, Sequence[Router]], str]
 """Takes the inventory and the chosen routers of it; gives all of the output, which ends with a line break.
@@ -24,13 +25,4 @@ def with_address(routers: Iterable[Router]) -> list[Router]:
 
 def everywhere(network: Network) -> Network:
     """The network as it is on every machine: without the tunnels and keys of this one."""
-    return replace(network, local=LocalFile())
-
-
-def jumps(inventory: Inventory, network: Network, router: Router) -> list[Router]:
-    """The routers that we log in through to reach this one, from us on."""
-    way: list[Router] = []
-    while name := network.jump(router):
-        router = inventory.routers[name]
-        way.insert(0, router)
-    return way
+    return replace(network, local=LocalFile(), openssh=OpenSsh(NOWHERE))

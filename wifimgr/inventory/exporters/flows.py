@@ -9,15 +9,16 @@ from itertools import pairwise
 from typing import Any
 from urllib.parse import urlsplit
 
-from wifimgr.inventory.exporters.base import everywhere, jumps, with_address
+from wifimgr.inventory.exporters.base import everywhere, with_address
 from wifimgr.inventory.load import Inventory
+from wifimgr.inventory.way import jumps
 from wifimgr.model import Manage, Router
 from wifimgr.settings import Network
 
 COLUMNS = ("from", "to", "address", "port", "protocol", "purpose", "router", "site")
 """``router`` and ``site`` tell for whose sake it is, ``port`` is None where the protocol has none."""
 US = "wifimgr"
-PUSHED = ("openwrt",)
+PUSHED = ("openwrt", "gluon", "routeros")
 """The platforms that configuration is pushed to."""
 DNS_PORT, HTTP_PORT = 53, 80
 
@@ -34,7 +35,8 @@ def _of(inventory: Inventory, network: Network, router: Router) -> Iterator[Flow
     flow = partial(_flow, router)
     logins = ["push"] if router.manage is Manage.PUSH and router.platform in PUSHED else []
     logins += ["health (ubus)"] if "ubus" in router.sources else []
-    for before, stop in pairwise([None, *jumps(inventory, network, router), router]) if logins else ():
+    ways = [stop for stop in jumps(inventory, router, network) if isinstance(stop, Router)]
+    for before, stop in pairwise([None, *ways, router]) if logins else ():
         assert stop
         endpoint = network.endpoint(stop, "ssh")
         purpose = ", ".join(logins) if stop is router else f"jump to {router.name}"

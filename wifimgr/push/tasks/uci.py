@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, WithJsonSchema, model_validator
 
 from wifimgr.errors import ConfigError
-from wifimgr.platforms.edits import UciEdit
+from wifimgr.platforms.edits import SECTION, UciEdit
 from wifimgr.push.variables import Fill
 from wifimgr.settings.values import Shape
 from wifimgr.yamlfile import KeyPath, Strict, fault
@@ -45,6 +46,10 @@ _WISHED = {
 }
 
 Name = Annotated[str, Shape("[A-Za-z0-9_]+", "is not a name that UCI can hold", "use letters, digits and _")]
+_HOLE = re.compile(r"\{\{ *section *\}\}")
+SectionName = Annotated[
+    str, Shape(rf"([A-Za-z0-9_]|{_HOLE.pattern})+", "is not a name that UCI can hold", "use letters, digits and _")
+]
 Type = Annotated[
     str,
     Shape("[A-Za-z0-9_./-]+", "is not a type of a section", "write it as in the UCI file, like wifi-iface"),
@@ -58,17 +63,22 @@ class Which(Strict):
 
     type: Type
     """Such as wifi-iface."""
-    name: Name | None = None
+    name: SectionName | None = None
     """The section with this name."""
     each: bool = False
     """true: all sections of this type."""
     match: dict[Name, str] = {}
-    """The section whose options have these values."""
+    """The section whose options have these values; with each: all of those."""
+    per: Type | None = None
+    """One section for each one of this type, such as wifi-device; {{ section }} in name, match and set is its name."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
-        if (self.name is not None) + self.each + bool(self.match) > 1:
+        if self.name is not None and (self.each or self.match):
             raise fault("says more than one way to find a section", "keep one of name, each and match", "bad-wish")
+        if (self.per is not None) != bool(_HOLE.search(self.name or "")):
+            hint = 'write {type: wifi-iface, per: wifi-device, name: "guest_{{ section }}"}'
+            raise fault("per and a name with {{ section }} belong together", hint, "bad-wish")
         return self
 
 
@@ -103,18 +113,30 @@ def edits(wishes: UciWishes, fill: Fill, where: Callable[[KeyPath], str]) -> Ite
     """The edits of all wishes, in the order of the playbook."""
     for package, listed in wishes.items():
         for index, wish in enumerate(listed):
-            key = (package, index)
+            key, put = (package, index), _per(fill) if wish.section.per else fill
             yield UciEdit(
                 package=package,
                 type=wish.section.type,
-                name=wish.section.name or "",
+                name=_HOLE.sub(SECTION, wish.section.name or ""),
                 each=wish.section.each,
-                match={name: _plain(fill(value, where(key)), where(key)) for name, value in wish.section.match.items()},
-                set={name: fill(value, where((*key, "set", name))) for name, value in wish.set.items()},
+                per=wish.section.per or "",
+                match={name: _plain(put(value, where(key)), where(key)) for name, value in wish.section.match.items()},
+                set={name: put(value, where((*key, "set", name))) for name, value in wish.set.items()},
                 unset=tuple(wish.unset),
                 absent=wish.absent,
                 where=where(key),
             )
+
+
+def _per(fill: Fill) -> Fill:
+    """Puts in variables and leaves the place of ``{{ section }}`` open: it is known when the router was read."""
+
+    def opened(value: Any) -> Any:
+        if isinstance(value, list):
+            return [opened(item) for item in value]
+        return _HOLE.sub(SECTION, value) if isinstance(value, str) else value
+
+    return lambda value, where: fill(opened(value), where)
 
 
 def _plain(value: Any, where: str) -> str:

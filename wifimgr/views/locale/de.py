@@ -89,6 +89,7 @@ TEXTS = {
     "guests.20-49": "Gerade sind 20 bis 49 Gäste im WLAN.",
     "guests.50+": "Gerade sind 50 oder mehr Gäste im WLAN.",
     "connect": "Wählen Sie auf Ihrem Gerät diesen WLAN-Namen:",
+    "filter": "Hier gilt ein Filter: {name}.",
     "connect.short": "WLAN-Name",
     # --- the overview ---
     "overview": "Alle Orte",

@@ -89,6 +89,7 @@ TEXTS = {
     "guests.20-49": "20 to 49 guests are using the Wi-Fi.",
     "guests.50+": "50 or more guests are using the Wi-Fi.",
     "connect": "Choose this Wi-Fi name on your device:",
+    "filter": "A filter applies here: {name}.",
     "connect.short": "Wi-Fi name",
     # --- the overview ---
     "overview": "All places",

@@ -1,9 +1,7 @@
-"""SSH: pinned host keys, refused and broken logins, deadlines, against the lab's server and against bad ones."""
+"""Connections: refused and broken logins, ways through others, scripts, against good servers and bad ones."""
 
 from __future__ import annotations
 
-import base64
-import hmac
 import re
 import socket
 import threading
@@ -15,217 +13,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import paramiko
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from tests.networks import write
 from tests.push.net import Net, network
-from wifimgr import ssh
 from wifimgr.errors import ConfigError, Refused, RouterError, WifimgrError
 from wifimgr.inventory import load
-from wifimgr.lab import make_key
+from wifimgr.lab import make_key, sshd
 from wifimgr.settings import Endpoint, Secret
-from wifimgr.ssh import Deadline, HostKey, KeyList, KnownHosts, Target, connect, scan, ssh_names, target_of
-
-ED25519 = "AAAAC3NzaC1lZDI1NTE5AAAAIKjg2jdu8ySh1HYZzlWQD1JQ0hSzSCSvM8sHaxf6JVVS"
-
-# --- known hosts ---
-
-
-def known_hosts(folder: Path, text: str) -> KnownHosts:
-    path = folder / "known_hosts"
-    path.write_text(text, encoding="utf-8")
-    return KnownHosts(path)
-
-
-def test_trusting_follows_no_link_that_somebody_laid_out(tmp_path: Path) -> None:
-    other = tmp_path / "other"
-    other.write_text("mine", encoding="utf-8")
-    (tmp_path / "known_hosts.new").symlink_to(other)
-    KnownHosts(tmp_path / "known_hosts").trust({"ap": HostKey("ssh-ed25519", "AAAA")})
-    assert other.read_text(encoding="utf-8") == "mine"
-    assert (tmp_path / "known_hosts").read_text(encoding="utf-8") == "ap ssh-ed25519 AAAA\n"
-    assert not (tmp_path / "known_hosts").is_symlink()
-
-
-def test_known_hosts_hold_several_keys_of_a_router_and_comments(tmp_path: Path) -> None:
-    text = f"# ours\n\neins-ap ssh-ed25519 {ED25519} # Keller\nzwei ssh-rsa AAAA\neins-ap ssh-rsa AAAA\n"
-    hosts = known_hosts(tmp_path, text)
-    assert hosts.of("eins-ap") == (HostKey("ssh-ed25519", ED25519), HostKey("ssh-rsa", "AAAA"))
-    assert hosts.of("drei") == ()
-
-
-def test_known_hosts_that_do_not_exist_trust_nobody(tmp_path: Path) -> None:
-    assert KnownHosts(tmp_path / "nie").of("eins-ap") == ()
-
-
-@pytest.mark.parametrize(
-    "line",
-    ["eins-ap", "eins-ap ssh-ed25519", f"eins-ap ssh-dss {ED25519}", "eins-ap ssh-ed25519 not*base64",
-     f"eins-ap ssh-ed25519 {ED25519} extra", f"ssh-ed25519 {ED25519}"],
-)  # fmt: skip
-def test_line_that_is_no_host_key_is_named(line: str, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError) as caught:
-        known_hosts(tmp_path, f"# first\n{line}\n")
-    assert caught.value.line() == (
-        f"{tmp_path}/known_hosts:2: is no host key; write '<router name> <key type> <base64>', "
-        "or remove the line and run 'wifimgr router trust' [wrong-type]"
-    )
-
-
-def test_known_hosts_that_cannot_be_read(tmp_path: Path) -> None:
-    (tmp_path / "known_hosts").write_bytes(b"\xff\xfe")
-    for path in (tmp_path / "known_hosts", tmp_path):
-        with pytest.raises(ConfigError) as caught:
-            KnownHosts(path)
-        assert caught.value.id == "unreadable-file"
-
-
-def test_trust_replaces_the_keys_of_one_router_and_keeps_every_other_line(tmp_path: Path) -> None:
-    hosts = known_hosts(tmp_path, "# ours\neins-ap ssh-rsa AAAA\nzwei ssh-rsa AAAA # Keller\n\neins-ap ssh-rsa AAAB\n")
-    key = HostKey("ssh-ed25519", ED25519)
-    hosts.trust({"eins-ap": key})
-    wanted = f"# ours\nzwei ssh-rsa AAAA # Keller\n\neins-ap ssh-ed25519 {ED25519}\n"
-    assert (tmp_path / "known_hosts").read_text() == wanted
-    assert hosts.of("eins-ap") == KnownHosts(tmp_path / "known_hosts").of("eins-ap") == (key,)
-    assert [path.name for path in tmp_path.iterdir()] == ["known_hosts"]
-
-
-def test_trust_makes_the_file_and_says_where_it_cannot(tmp_path: Path) -> None:
-    KnownHosts(tmp_path / "known_hosts").trust({"eins-ap": HostKey("ssh-ed25519", ED25519)})
-    assert KnownHosts(tmp_path / "known_hosts").of("eins-ap")
-    with pytest.raises(ConfigError) as caught:
-        KnownHosts(tmp_path / "nie/known_hosts").trust({"eins-ap": HostKey("ssh-ed25519", ED25519)})
-    assert caught.value.line().startswith(f"{tmp_path}/nie/known_hosts: cannot be written: ")
-
-
-def test_several_routers_are_trusted_at_once(tmp_path: Path) -> None:
-    hosts = known_hosts(tmp_path, "eins-ap ssh-rsa AAAA\nzwei ssh-rsa AAAA # Keller\n")
-    key = HostKey("ssh-ed25519", ED25519)
-    hosts.trust({"drei": key, "eins-ap": key})
-    wanted = f"zwei ssh-rsa AAAA # Keller\ndrei ssh-ed25519 {ED25519}\neins-ap ssh-ed25519 {ED25519}\n"
-    assert (tmp_path / "known_hosts").read_text() == wanted
-    assert hosts.routers_with(key) == ["eins-ap", "drei"]
-
-
-def test_fingerprint_is_what_ssh_keygen_prints() -> None:
-    assert HostKey("ssh-ed25519", ED25519).fingerprint == "SHA256:MZS7S+GWawbLgSQGwU8DqZqunr7Xv2asATxjQQlAEew"
-
-
-# --- keys in files of OpenSSH ---
-
-RSA = paramiko.RSAKey.generate(1024).get_base64()
-ECDSA = paramiko.ECDSAKey.generate().get_base64()
-OURS, WEAK, MIDDLE = HostKey("ssh-ed25519", ED25519), HostKey("ssh-rsa", RSA), HostKey("ecdsa-sha2-nistp256", ECDSA)
-
-
-def line(names: str, key: HostKey = OURS) -> str:
-    return f"{names} {key.type} {key.base64}"
-
-
-def hashed(name: str) -> str:
-    salt = b"0123456789abcdefghij"
-    digest = hmac.digest(salt, name.encode(), "sha1")
-    return f"|1|{base64.b64encode(salt).decode()}|{base64.b64encode(digest).decode()}"
-
-
-@pytest.mark.parametrize(
-    ("names", "name"),
-    [
-        ("eins-ap", "eins-ap"),
-        ("192.0.2.2", "[192.0.2.2]:22"),
-        ("[192.0.2.2]:22", "192.0.2.2"),
-        ("[192.0.2.2]:2222", "[192.0.2.2]:2222"),
-        ("router.example.org,192.0.2.2", "192.0.2.2"),
-        ("Router.Example.org", "[router.example.org]:22"),
-        ("2001:DB8:0::1", "2001:db8::1"),
-        ("[2001:db8:0:0::1]:2222", "[2001:DB8::1]:2222"),
-        ("fe80::1%eth0", "fe80::1%eth0"),
-        (hashed("192.0.2.2"), "[192.0.2.2]:22"),
-        (hashed("[192.0.2.2]:2222"), "[192.0.2.2]:2222"),
-        (f"{hashed('192.0.2.9')},{hashed('router.example.org')}", "Router.example.org"),
-        ("!x,*.example.org,192.0.2.2", "192.0.2.2"),
-    ],
-)
-def test_a_key_is_found_under_each_of_its_names(names: str, name: str) -> None:
-    assert KeyList(line(names)).of([name]) == (OURS,)
-
-
-@pytest.mark.parametrize(
-    ("names", "name"),
-    [
-        ("192.0.2.2", "[192.0.2.2]:2222"),
-        ("[192.0.2.2]:2222", "192.0.2.2"),
-        ("192.0.2.2", "192.0.2.22"),
-        ("*", "192.0.2.2"),
-        ("192.0.2.?", "192.0.2.2"),
-        ("!192.0.2.2", "192.0.2.2"),
-        (hashed("192.0.2.2"), "192.0.2.3"),
-        ("|1|x|y", "192.0.2.2"),
-        ("|1|AAAA", "192.0.2.2"),
-    ],
-)
-def test_a_key_is_not_found_under_another_name(names: str, name: str) -> None:
-    assert KeyList(line(names)).of([name]) == ()
-
-
-def test_of_several_keys_the_best_type_stands_first_and_none_twice() -> None:
-    keys = KeyList("\n".join([line("a", WEAK), line("b", MIDDLE), line("a", OURS), line("b", OURS), line("c", WEAK)]))
-    assert keys.of(["a", "b"]) == (OURS, MIDDLE, WEAK)
-
-
-def test_a_revoked_key_is_none_wherever_it_stands() -> None:
-    keys = KeyList("\n".join([line("a"), line("a", WEAK), line("@revoked b")]))
-    assert keys.of(["a"]) == (WEAK,)
-    assert keys.passed_over == {"marked @revoked": [3]}
-
-
-@pytest.mark.parametrize(
-    ("text", "why"),
-    [
-        ("a", "no host key"),
-        ("a ssh-ed25519", "no host key"),
-        ("a ssh-ed25519 not*base64", "no host key"),
-        (f"a ssh-ed25519 {ED25519[:-8]}", "no host key"),
-        (f"a ssh-rsa {ED25519}", "no host key"),
-        (f"a ssh-dss {ED25519}", "key type ssh-dss"),
-        (f"a sk-ssh-ed25519@openssh.com {ED25519}", "key type sk-ssh-ed25519@openssh.com"),
-        (f"@cert-authority a ssh-ed25519 {ED25519}", "marked @cert-authority"),
-        (f"@revoked a ssh-ed25519 {ED25519[:-8]}", "no host key"),
-        (f"|2|x|y|z ssh-ed25519 {ED25519}", "no hashed name"),
-        (f"*.a ssh-ed25519 {ED25519}", "a pattern in place of a name"),
-    ],
-)
-def test_a_line_that_is_not_understood_is_passed_over_and_told(text: str, why: str) -> None:
-    keys = KeyList(f"# first\n\n{text}\n{line('a')}\n")
-    assert keys.passed_over == {why: [3]}
-    assert keys.of(["a"]) == (OURS,)
-
-
-@given(st.text(alphabet=st.sampled_from("|1@*?![]:,= #\ta0Ä\x1b\n"), max_size=80), st.text(max_size=20))
-def test_any_text_is_a_list_of_keys(names: str, data: str) -> None:
-    keys = KeyList(f"{names} ssh-ed25519 {data}\n{names}\n{line(names)}")
-    assert set(keys.of(["a", names])) <= {OURS}
-
-
-def test_names_of_a_router_are_its_own_and_its_addresses_with_their_port(tmp_path: Path) -> None:
-    eins = (
-        "name: Eins\nkind: library\nrouters:\n"
-        "  eins-ap: {addresses: [192.0.2.2, router.example.org], ports: {ssh: 2222}}\n"
-        "  eins-gw: {addresses: ['2001:db8::1'], ssh: high}\n"
-    )
-    inventory = load(write(tmp_path, local="endpoints: {eins-ap: {ssh: '127.0.0.1:4001'}}\n", eins=eins))
-    assert ssh_names(inventory, inventory.routers["eins-ap"]) == {
-        "eins-ap",
-        "[eins-ap]:2222",
-        "[192.0.2.2]:2222",
-        "[router.example.org]:2222",
-        "[127.0.0.1]:4001",
-    }
-    assert ssh_names(inventory, inventory.routers["eins-gw"]) == {"eins-gw", "[eins-gw]:2222", "[2001:db8::1]:2222"}
-
+from wifimgr.ssh import Deadline, Target, connect, scan, target_of
+from wifimgr.ssh.connection import LOGINS_AT_ONCE, authenticate
 
 # --- logging in ---
 
@@ -286,6 +82,7 @@ def test_unknown_host_key_is_refused_before_a_connection_is_made(net: Net) -> No
     assert seen == []
 
 
+@pytest.mark.scenario(24)
 def test_changed_host_key_is_refused_loudly_and_nobody_logs_in(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
     logins: list[object] = []
     monkeypatch.setattr("wifimgr.lab.sshd._Session.check_auth_publickey", lambda *args: logins.append(args))
@@ -339,7 +136,7 @@ def test_key_file_that_cannot_be_used_is_a_mistake_of_the_settings(text: str | N
     found = error(target(net, key_file=path))
     assert isinstance(found, ConfigError)
     assert found.line().startswith(f"{path}: this SSH key cannot be used: ")
-    assert "; name a private key without a passphrase that can be read in profiles.ssh." in found.line()
+    assert "; name a private key that can be read in profiles.ssh." in found.line()
     assert found.id == "unreadable-file"
 
 
@@ -531,8 +328,7 @@ def test_few_log_in_to_a_hop_at_the_same_time(net: Net, monkeypatch: pytest.Monk
         with lock:
             now -= target.name == "ap"
 
-    authenticate = ssh._authenticate
-    monkeypatch.setattr(ssh, "_authenticate", watched)
+    monkeypatch.setattr("wifimgr.ssh.connection.authenticate", watched)
 
     def look(_: int) -> bytes:
         deadline = Deadline(60)
@@ -541,7 +337,7 @@ def test_few_log_in_to_a_hop_at_the_same_time(net: Net, monkeypatch: pytest.Monk
 
     with ThreadPoolExecutor(12) as pool:
         assert list(pool.map(look, range(12))) == [b"here\n"] * 12
-    assert 1 < most <= ssh.LOGINS_AT_ONCE
+    assert 1 < most <= LOGINS_AT_ONCE
 
 
 # --- servers that do not behave ---
@@ -619,8 +415,9 @@ def test_server_that_does_not_behave_is_unreachable_within_the_deadline(
         assert found.id == "unreachable"
         line = found.line()
         assert re.fullmatch(
-            rf"ap \({re.escape(str(endpoint))}\): cannot be reached \([^()]+\); check power, cable and address "
-            r"\[unreachable\]",
+            rf"ap \({re.escape(str(endpoint))}\): cannot be reached \([^()]+\); "
+            r"(check power, cable and address|its SSH server may be full: see who else logs in there, or try again in "
+            r"some minutes) \[unreachable\]",
             line,
         ), line
         with pytest.raises(RouterError):
@@ -638,14 +435,20 @@ def test_closed_port_and_silent_router(net: Net) -> None:
 
 def test_a_router_that_hangs_up_is_told_in_plain_words(net: Net) -> None:
     with server(lambda client: client.close()) as endpoint:
-        line = error(target(net, endpoint=endpoint)).line()
+        line = error(target(net, endpoint=endpoint), 1.0).line()
     assert "banner" not in line
     assert "it hung up before it said anything" in line or "Connection reset" in line
 
 
-@pytest.mark.parametrize("address", ["nowhere.invalid", "a" * 64 + ".invalid", ""])
-def test_address_that_leads_nowhere_is_unreachable(address: str, net: Net) -> None:
-    assert error(target(net, endpoint=Endpoint(address, 1)), 5.0).id == "unreachable"
+def test_a_router_that_hangs_up_in_the_middle_of_a_login_refuses_nobody(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As it does when its power goes just then: who is refused is told so."""
+    session, router = sshd._Session, net.router("ap")
+    monkeypatch.setattr(session, "check_auth_publickey", lambda *_: router._server.drop() or sshd.AUTH_FAILED)
+    found = error(target(net))
+    assert found.id == "unreachable"
+    assert "cannot be reached (it hung up in the middle of the login)" in found.line()
 
 
 # --- deadlines of what runs ---
@@ -684,22 +487,17 @@ def test_connection_is_closed_when_its_block_ends(net: Net) -> None:
         connection.run("true", Deadline(1))
 
 
+def test_router_that_gives_us_no_shell_is_told_at_once(net: Net, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wifimgr.ssh.connection.SHELL", "something else")
+    began = time.monotonic()
+    with connect(target(net), Deadline(30)) as connection, pytest.raises(RouterError) as caught:
+        connection.run("{ echo hi; exit; }\n", Deadline(30))
+    assert caught.value.id == "unreachable"
+    assert time.monotonic() - began < 25, "it did not wait for the deadline"
+
+
 def test_script_goes_to_standard_input_and_never_into_the_command(net: Net) -> None:
     deadline = Deadline(5)
     with connect(target(net), deadline) as connection:
         listed = connection.run("tr '\\0' ' ' </proc/$$/cmdline # sehr-geheim", deadline)
     assert listed == b"/bin/sh -s "
-
-
-def test_deadline_counts_down_and_is_always_a_usable_timeout() -> None:
-    deadline = Deadline(0.05)
-    assert not deadline.passed()
-    assert 0 < deadline.left() <= 0.05
-    time.sleep(0.06)
-    assert deadline.passed()
-    assert deadline.left() == 0.01
-
-
-def test_password_shows_in_nothing_that_is_printed() -> None:
-    made = Target(name="ap", endpoint=Endpoint("192.0.2.1", 22), user="root", keys=(), password=Secret("sehr-geheim"))
-    assert "sehr-geheim" not in repr(made) + str(made) + made.describe()

@@ -1,0 +1,93 @@
+"""Names and addresses of routers, and the lines to them."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.networks import write
+from tests.ssh.servers import HOST, RSA, Desk, enter, refused, rsa_file, serving, to
+from wifimgr.inventory import load
+from wifimgr.settings import Endpoint
+from wifimgr.ssh import HostKey, KnownHosts, target_of
+from wifimgr.ssh.line import Line
+
+
+@pytest.mark.parametrize("address", ["nowhere.invalid", "a" * 64 + ".invalid", ""])
+def test_address_that_leads_nowhere_is_unreachable(address: str, tmp_path: Path) -> None:
+    assert refused(to(Endpoint(address, 1), HOST, key_file=rsa_file(tmp_path)), 5.0).id == "unreachable"
+
+
+def test_a_name_that_nobody_answers_about_is_left_at_the_deadline(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    asked, real = threading.Event(), socket.getaddrinfo
+
+    def slow(name: str, *rest: Any, flags: int = 0, **more: Any) -> Any:
+        if flags & socket.AI_NUMERICHOST:
+            return real(name, *rest, flags=flags, **more)
+        asked.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    began = time.monotonic()
+    found = refused(to(Endpoint("router.example.org", 22), HOST, key_file=rsa_file(tmp_path)), 0.5)
+    asked.set()
+    assert "(no answer in time)" in found.line()
+    assert time.monotonic() - began < 15
+
+
+def test_each_address_of_a_name_is_tried(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with serving(Desk([RSA]), HOST) as endpoint:
+        monkeypatch.setattr("wifimgr.ssh.line._addresses", lambda name, deadline: ["127.0.0.9", endpoint.address])
+        enter(to(Endpoint("router.example.org", endpoint.port), HOST, key_file=rsa_file(tmp_path)))
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_an_ipv6_address_is_reached(tmp_path: Path) -> None:
+    with serving(Desk([RSA]), HOST, family=socket.AF_INET6, address="::1") as endpoint:
+        assert endpoint.address == "::1"
+        enter(to(endpoint, HOST, key_file=rsa_file(tmp_path)))
+
+
+def link_local() -> str:
+    """A link-local address of this machine with its zone; empty: it has none."""
+    with suppress(OSError):
+        for line in Path("/proc/net/if_inet6").read_text().splitlines():
+            digits, _, _, scope, _, interface = line.split()
+            if scope == "20":
+                return f"{socket.inet_ntop(socket.AF_INET6, bytes.fromhex(digits))}%{interface}"
+    return ""
+
+
+@pytest.mark.skipif(not link_local(), reason="needs an interface with a link-local address")
+def test_a_link_local_address_is_reached_by_its_zone(tmp_path: Path) -> None:
+    address = link_local()
+    with serving(Desk([RSA]), HOST, family=socket.AF_INET6, address="::") as endpoint:
+        entry = f"{{addresses: ['{address}'], ports: {{ssh: {endpoint.port}}}}}"
+        site = f"name: Eins\nkind: library\nrouters: {{eins-ap: {entry}}}\n"
+        inventory = load(write(tmp_path, eins=site))
+        known = KnownHosts(tmp_path / "known_hosts")
+        known.trust({"eins-ap": HostKey(HOST.get_name(), HOST.get_base64())})
+        target = target_of(inventory, known, inventory.routers["eins-ap"])
+        enter(replace(target, key_file=rsa_file(tmp_path)))
+
+
+def test_a_zone_that_is_not_there_is_named(tmp_path: Path) -> None:
+    found = refused(to(Endpoint("fe80::1%nowhere0", 22), HOST, key_file=rsa_file(tmp_path)))
+    assert "cannot be reached (this machine has no network interface nowhere0)" in found.line()
+
+
+def test_a_line_whose_way_is_gone_is_closed_without_noise() -> None:
+    class Gone:
+        def close(self) -> None:
+            raise EOFError
+
+    Line(Gone()).close()  # type: ignore[arg-type]
