@@ -55,7 +55,8 @@ def test_a_new_network_is_right_at_once(here: Path, capsys: Out) -> None:
 
 def test_it_holds_all_that_is_needed_and_nothing_else(here: Path) -> None:
     run(["init", "net"])
-    playbooks = {f"playbooks/{path.name}": path.read_bytes() for path in TOP.glob("playbooks/*.yaml")}
+    names = [f"playbooks/{name}.yaml" for name in ("guest-wifi", "identity", "snmp-monitoring")]
+    playbooks = {name: (TOP / name).read_bytes() for name in names}
     found = tree(here / "net")
     assert set(found) == {
         ".gitignore",

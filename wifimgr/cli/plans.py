@@ -168,7 +168,8 @@ def warnings(made: Plan, inventory: Inventory, *, while_open: bool = False, ever
         lines.append(f"Old SSH (legacy_ssh), so somebody else may pass for it: {some(old, everything)}.")
     lines += dict.fromkeys(filter(None, (caution(inventory, change) for change in made.to_do)))
     within = inventory.network.push.confirm_within + max((change.longer for change in made.to_do), default=0.0)
-    lines.append(f"A router that cannot be confirmed within {within:g} s goes back by itself.")
+    if any(change.paths or change.after for change in made.to_do):
+        lines.append(f"A router that cannot be confirmed within {within:g} s goes back by itself.")
     return [visible(line) for line in lines]
 
 

@@ -57,8 +57,8 @@ def rollback(
     from wifimgr.push.plan import plan_of
     from wifimgr.push.rollback import Rollback
 
-    common.need_somebody(yes, "say --yes")
     inventory, known_hosts, routers = _chosen(run, names, select)
+    common.need_somebody(yes, "say --yes")
     run.detail(f"reading {plans.counted(len(routers))}")
     made = plan_of(Rollback(), inventory, known_hosts, routers)
     # It heals, and somebody named these very routers: it does not wait for closing time.
@@ -77,8 +77,8 @@ def forget(
     """Remove everything that is wifimgr's own from routers; their configuration stays as it is."""
     from wifimgr.push.leave import Leaver
 
-    common.need_somebody(yes, "say --yes")
     inventory, known_hosts, routers = _chosen(run, names, select)
+    common.need_somebody(yes, "say --yes")
     ours = [router for router in routers if router.manage is Manage.PUSH]
     for router in ours:
         run.say(f"{router.name} at {inventory.sites[router.site].name}: guard and snapshot would be removed.")

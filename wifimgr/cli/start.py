@@ -21,6 +21,8 @@ from wifimgr.errors import INVISIBLE, ConfigError
 
 TAKEN = ("inventory", "playbooks")
 """What no folder may hold that shall become a network."""
+PLAYBOOKS = ("guest-wifi", "identity", "snmp-monitoring")
+"""The ready-made playbooks that need no variable which a new network does not have."""
 KEPT = (".gitignore", ".wifimgr")
 """What stays as it is where it is there already; what we would write is not needed then."""
 
@@ -112,7 +114,8 @@ def _make(folder: Path, files: Mapping[str, str]) -> None:
 
     with common.example() as example:
         playbooks = {
-            f"playbooks/{path.name}": path.read_text(encoding="utf-8") for path in example.glob("playbooks/*.yaml")
+            f"playbooks/{name}.yaml": (example / f"playbooks/{name}.yaml").read_text(encoding="utf-8")
+            for name in PLAYBOOKS
         }
     with _workshop(folder) as workshop:
         for shown, text in {**files, **playbooks}.items():

@@ -56,8 +56,13 @@ class FileWish(Strict):
 
 def edits(wishes: list[FileWish], fill: Fill, where: Callable[[KeyPath], str]) -> Iterator[FileEdit]:
     """The edits of all wishes, in the order of the playbook."""
+    first: dict[str, str] = {}
     for index, wish in enumerate(wishes):
         here = where((index,))
+        if wish.path in first:
+            what = f"{wish.path} is wished twice, first at {first[wish.path]}"
+            raise ConfigError("bad-wish", what, where=here, hint="keep one of both")
+        first[wish.path] = here
         content = None if wish.absent else fill(wish.content, here)
         if isinstance(content, tuple):
             raise ConfigError("bad-wish", "a file cannot hold a list", where=here, hint="use text")
