@@ -241,7 +241,7 @@ def test_a_dead_router_does_not_stop_the_others(lab: Lab, capsys: Out) -> None:
     lab.routers["haus-ap"].link.powered = False
     assert run(["apply", "radio", "--yes"]) == 3
     told = capsys.readouterr()
-    line = r"haus-ap: unreachable: cannot be reached \(.*\); check power, cable and address \[unreachable\]"
+    line = r"haus-ap: unreachable: cannot be reached \(.*\); .* \[unreachable\]"
     assert re.search(line, told.err)
     assert "haus-ap-2\tdone" in told.out
 

@@ -35,6 +35,7 @@ IN_BOTH = {
     "in",
     "so",
     "internet",
+    "filter",
     "e-mail",
     "e",
     "mail",
