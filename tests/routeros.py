@@ -270,6 +270,8 @@ class RouterOs:
     snapshot: dict[str, Menu] = field(default_factory=dict)
     actions: int = 0
     undone: int = 0
+    counted: int = 0
+    """What its counters show: each look at them finds more."""
     undo_late: float = 0.0
     """Seconds that pass until it sees that a session is lost."""
 
@@ -509,7 +511,7 @@ class Session:
             self.show(f"  SEQ HOST\n    0 {address}\n")
             return 3 if address in self.router.pings else 0
         path = [head.lstrip("/")]
-        while rest and isinstance(rest[0], str) and rest[0] not in ("get", "set", "add", "remove", "find"):
+        while rest and isinstance(rest[0], str) and rest[0] not in ("get", "set", "add", "remove", "find", "print"):
             path.append(rest.pop(0))
         menu = self.router.menus.get("/".join(path))
         if menu is None or not rest:
@@ -567,6 +569,16 @@ class Session:
             return all(written.get(item[name], item[name]) == text for name, text in wanted.items())
 
         return [number for number, item in menu.items.items() if fits(item)]
+
+    def menu_print(self, menu: Menu, rest: list[Any], variables: dict[str, Any]) -> list[str]:
+        """``print detail as-value from=``: all options that are set, and counters, as an array of names and values."""
+        assert rest[:2] == ["detail", "as-value"], "anything else is for people"
+        number = as_text(self.parameters({"from": ""}, rest[2:], variables)["from"])
+        if number not in menu.items:
+            raise Complaint("no such item")
+        self.router.counted += 1
+        shown = {".id": number, "bytes": self.router.counted, **menu.items[number]}
+        return [f"{name}={as_text(value)}" for name, value in sorted(shown.items()) if value is not None]
 
     def parameters(self, item: Item, rest: list[Any], variables: dict[str, Any]) -> Item:
         found = {}

@@ -25,10 +25,12 @@ from wifimgr.model import Result
 from wifimgr.push import playbook
 from wifimgr.push.apply import _REFUSALS
 from wifimgr.push.checks import CHECKS
+from wifimgr.push.opening import NOTICED
 from wifimgr.push.playbook import PlaybookFile
 from wifimgr.push.script import ROUTER_SH
 from wifimgr.push.tasks import TASKS
-from wifimgr.push.tasks.files import NOT_ON_FLASH, OWN, FileWish
+from wifimgr.push.tasks.files import FOLDERS, NEEDED, OWN, FileWish
+from wifimgr.push.tasks.packages import STAYS
 from wifimgr.push.tasks.routeros import NOT_CONFIGURATION, MenuWish
 from wifimgr.push.tasks.uci import REFUSED_PACKAGES, UciWish, Which
 from wifimgr.settings import PushTimes, Rollout
@@ -295,10 +297,16 @@ def test_checks_are_told() -> None:
     assert {cell.split(":")[0] for cell in first_cells(sections(PLAYBOOKS)["checks"])} == CHECKS.keys()
 
 
+def test_what_people_notice_is_told() -> None:
+    assert {*re.findall(r"^[a-z]+$", codes(sections(PLAYBOOKS)["interrupts"]), re.M)} >= {*NOTICED}
+
+
 def test_what_may_not_be_pushed_is_told() -> None:
     told = codes(text_of(PLAYBOOKS))
     assert [word for word in REFUSED_PACKAGES if not holds(told, word)] == []
-    assert [path for path in NOT_ON_FLASH if path.rstrip("/") not in told.splitlines()] == []
+    words = {*told.splitlines(), *(f"/etc/init.d/{word}" for word in told.splitlines())}
+    assert [path for path in (*FOLDERS, *NEEDED) if path not in words] == []
+    assert [package for package in STAYS if package not in words] == []
     assert [menu for menu in NOT_CONFIGURATION if f"/{menu.replace('/', ' ')}" not in told.splitlines()] == []
 
 
@@ -393,7 +401,8 @@ def test_the_format_on_the_router_is_written_down() -> None:
     inside = set(re.findall(r"\"\$T/(\w+)", ROUTER_SH))
     assert inside >= {"old", "new", "manifest", "sums", "meta"}
     assert [name for name in inside if f"tx.TX/{name}" not in text] == []
-    kinds = set(re.findall(r"(?m)^\t\t(file|absent|dir|\w+)\) ", ROUTER_SH))
+    reading = ROUTER_SH.partition("\nrestore() {")[2].partition("\n}\n")[0]
+    kinds = set(re.findall(r"(?m)^\t\t(\w+)\)", reading))
     assert kinds == {"file", "absent", "only", "dir"}
     assert [path for path in OWN if path not in text] == []
 

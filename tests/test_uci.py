@@ -413,3 +413,21 @@ def test_a_section_cannot_be_changed_by_hand() -> None:
     section: Section = parse("config a 'x'\n\toption k v\n").sections[0]
     with pytest.raises(TypeError):
         section.options["k"] = "w"  # type: ignore[index]
+
+
+def test_text_with_stand_ins_shows_nothing_that_other_lines_overrule_and_edits_nothing() -> None:
+    text = "config a 'x' # first\n\toption key 'one'\n\toption b 1; option key two # c\n"
+    text += "\tlist key 'three'\n\toption key 'four'\n"
+    text += "config a\n\tlist key 'five' # d\n\tlist key six\n\toption b 'two'\n"
+    document = Document.parse(text)
+    shown = document.shown(lambda section, option, value: "***" if option == "key" else value)
+    assert document.render() == text
+    assert shown == (
+        "config a 'x' # first\n\toption key '***'\n\toption b '1'\nconfig a\n\toption key '***' # d\n\toption b 'two'\n"
+    )
+
+
+def test_stand_ins_for_lists_stay_lists() -> None:
+    document = Document.parse("config a\n\toption b one\n\tlist b 'two' # c\n\tlist b three")
+    shown = document.shown(lambda section, option, value: tuple(each.replace("two", "2") for each in value))
+    assert shown == "config a\n\tlist b 'one'\n\tlist b '2' # c\n\tlist b three"

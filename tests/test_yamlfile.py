@@ -149,6 +149,13 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
             'quote text that holds ": "; indent equal keys equally [bad-yaml]'
         ],
     ),
+    "something that no hint is known for": (
+        "name: [\n",
+        [
+            "file.yaml:1: did not find expected node content; look for a quote, bracket or colon that is missing or "
+            "too much, here or in the line above [bad-yaml]"
+        ],
+    ),
     "open quote": ("a: 'b\n", ["file.yaml:1: found unexpected end of stream; close the quote [bad-yaml]"]),
     "two documents": (
         "a: 1\n---\nb: 2\n",
@@ -194,7 +201,7 @@ REFUSED: dict[str, tuple[str | bytes, list[str]]] = {
     ),
     "nesting that would overflow the stack of a C library": (
         "a: " + "[" * 200_000,
-        ["file.yaml:1: is nested deeper than 40 levels [bad-yaml]"],
+        ["file.yaml:1: is nested deeper than 40 levels; close the brackets that were opened [bad-yaml]"],
     ),
     "alias of itself": (
         "a: &a [*a]\n",
@@ -249,6 +256,8 @@ class Outer(Strict):
     tags: list[str] = Field(default_factory=list)
     inner: dict[str, Inner] = Field(default_factory=dict)
     maybe: Annotated[Inner | None, "note"] = None
+    rooms: list[Inner] = Field(default_factory=list)
+    any: list[Annotated[dict[str, Any], "note"]] = Field(default_factory=list)
 
 
 def problems(folder: Path, text: str) -> list[str]:
@@ -296,6 +305,17 @@ INVALID = {
         "name: x\ninner: {a: {floor: first}}\n",
         ["file.yaml:2: inner.a.floor: must be a whole number, not text; write it without quotes [wrong-type]"],
     ),
+    "text for a list of mappings": (
+        "name: x\nrooms: {floor: 1}\n",
+        [
+            "file.yaml:2: rooms: must be a list, not a mapping; "
+            "begin each item with a dash, like '- room: …' [wrong-type]"
+        ],
+    ),
+    "text for a list of mappings with any keys": (
+        "name: x\nany: a\n",
+        ["file.yaml:2: any: must be a list, not text; begin each item with a dash, like '- key: …' [wrong-type]"],
+    ),
     "text for a list": (
         "name: x\ntags: indoor\n",
         ["file.yaml:2: tags: must be a list, not text; write [one, two] [wrong-type]"],
@@ -328,7 +348,8 @@ INVALID = {
         "zzz: 1\ninner: {a: {floor: x}}\nopen: 1\n",
         [
             "file.yaml:1: name: this key is missing; add it [missing-key]",
-            "file.yaml:1: zzz: unknown key; known here: inner, kind, maybe, name, open, share, tags [unknown-key]",
+            "file.yaml:1: zzz: unknown key; known here: any, inner, kind, maybe, name, open, rooms, share, tags "
+            "[unknown-key]",
             "file.yaml:2: inner.a.floor: must be a whole number, not text; write it without quotes [wrong-type]",
             "file.yaml:3: open: must be true or false, not a number; write true or false, without quotes [wrong-type]",
         ],
@@ -421,7 +442,8 @@ def test_reading_and_validating_are_told_in_one_run_and_nothing_twice(tmp_path: 
         "file.yaml:1: name: has no value; write a value or take the key out [wrong-type]",
         "file.yaml:3: inner.a.floor: has no value; write a value or take the key out [wrong-type]",
         "file.yaml:2: open: must be true or false, not a number; write true or false, without quotes [wrong-type]",
-        "file.yaml:4: zzz: unknown key; known here: inner, kind, maybe, name, open, share, tags [unknown-key]",
+        "file.yaml:4: zzz: unknown key; known here: any, inner, kind, maybe, name, open, rooms, share, tags "
+        "[unknown-key]",
     ]
 
 

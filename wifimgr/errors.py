@@ -95,13 +95,29 @@ def closest(word: str, known: Iterable[str]) -> str:
     return next(iter(difflib.get_close_matches(word.lower(), sorted(known), n=1)), "")
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """A hint for a word that is not known: the closest known one, or what is known when none is close."""
+MOST_CLOSE = 3
+"""As many names as a hint gives of those that a command lists."""
+
+
+def did_you_mean(word: str, known: Iterable[str], listing: str = "") -> str:
+    """A hint for a word that is not known: the closest known one, or what is known when none is close.
+
+    With ``listing``, what lists them all, it is the three closest of many, and that.
+    """
     names = sorted(known)
+    if listing and len(names) > MOST_CLOSE:
+        found = difflib.get_close_matches(word.lower(), names, n=MOST_CLOSE)
+        near = found or difflib.get_close_matches(word.lower(), names, n=MOST_CLOSE, cutoff=0)
+        told = f"did you mean {_either(found)}?" if found else f"the closest are {', '.join(near)};"
+        return f"{told} {listing} lists all"
     if close := closest(word, names):
         return f"did you mean {close}?"
     more = f", … ({len(names)} in all)" if len(names) > MOST_NAMES else ""
     return f"known here: {', '.join(names[:MOST_NAMES])}{more}" if names else "none is known here"
+
+
+def _either(names: list[str]) -> str:
+    return " or ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def visible(text: str) -> str:

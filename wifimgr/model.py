@@ -206,6 +206,8 @@ class Change:
     """What is done before it is armed, and has no undo."""
     kept: tuple[PathChange, ...] = ()
     """Files that do not differ and are part of the snapshot even so, because taking it up may rewrite them."""
+    seen: Mapping[str, bytes | None] | None = field(default=None, repr=False)
+    """Files that it depends on besides these, as they were read. None: it depends on more than the bytes of files."""
     commands: tuple[str, ...] = field(default=(), repr=False)
     """What to type where a router has a console and no shell; may hold secrets."""
     after: tuple[str, ...] = ()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from types import MappingProxyType
@@ -387,6 +387,50 @@ class Document:
     def render(self) -> str:
         """The text of the file; what was not edited is as it was read."""
         return "".join(line.text for line in self._lines)
+
+    def shown(self, stand_in: Callable[[Section, str, Value], Value]) -> str:
+        """The text with something else (never empty) in the place of values; the document itself stays as it is.
+
+        The file is gone through a few times, however many values are replaced: :meth:`set` does that for each of them.
+        """
+        wanted: dict[int, dict[str, Value]] = {}
+        for section in self._sections:
+            others = {option: stand_in(section, option, value) for option, value in section.options.items()}
+            if others != section.options:
+                wanted[section.key] = others
+        copy = Document()
+        copy._lines, copy._sections = self._lines, self._sections
+        places = {place for each in self._sections if each.key in wanted for place in each.places}
+        crooked = {place: self._lines[place] for place in places}
+        copy._replace({place: (line.straightened(),) for place, line in crooked.items() if not line.plain})
+        texts: dict[int, Sequence[_Line | str]] = {}
+        for section in copy._sections:
+            if section.key in wanted:
+                texts |= copy._replaced(section, wanted[section.key])
+        copy._replace(texts)
+        return copy.render()
+
+    def _replaced(self, section: Section, others: Mapping[str, Value]) -> dict[int, Sequence[_Line | str]]:
+        """The lines of a straightened section, by place, with other values for the options that it has."""
+        by_option: dict[str, list[int]] = {}
+        for place in section.places:
+            statement = self._lines[place].statements[0]
+            if statement.kind != "config" and section.options.get(statement.head) != others.get(statement.head):
+                by_option.setdefault(statement.head, []).append(place)
+        texts: dict[int, Sequence[_Line | str]] = {}
+        for option, places in by_option.items():
+            kind = "option" if isinstance(others[option], str) else "list"
+            items = _items(others[option])
+            keep = [place for place in places if self._lines[place].statements[0].effective]
+            texts |= dict.fromkeys(places, ())  # lines that other lines overrule may hold what nobody shall see
+            if len(keep) == len(items):
+                pairs = zip(keep, items, strict=True)
+                texts |= {place: [self._lines[place].edited(kind, item)] for place, item in pairs}
+            else:
+                first = self._lines[keep[0]]
+                more = (_written(kind, option, item, first.indent) for item in items[1:])
+                texts[keep[0]] = [first.edited(kind, items[0]), *more]
+        return texts
 
     def export(self, package: str) -> str:
         """Exactly what ``uci export PACKAGE`` prints for this file."""

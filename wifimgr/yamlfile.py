@@ -60,7 +60,12 @@ _HINTS = {
     "found undefined alias": "quote text that starts with *",
     "control characters are not allowed": "take the invisible character out",
     "found unexpected end of stream": "close the quote",
+    "did not find expected ',' or '}'": "close the bracket, and quote text that holds a comma or a bracket",
+    "did not find expected ',' or ']'": "close the bracket, and quote text that holds a comma or a bracket",
+    "did not find expected key": "indent equal keys equally",
+    "did not find expected '-' indicator": "begin each item of the list with - , equally indented",
 }
+_SOMETHING = "look for a quote, bracket or colon that is missing or too much, here or in the line above"
 
 
 class Strict(BaseModel):
@@ -244,7 +249,7 @@ def compose(text: str, shown: str) -> yaml.Node | None:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         what = error.reason
-    raise ConfigError("bad-yaml", what, where=f"{shown}:{line}", hint=_HINTS.get(what, ""))
+    raise ConfigError("bad-yaml", what, where=f"{shown}:{line}", hint=_HINTS.get(what, _SOMETHING))
 
 
 def _refuse_deep(text: str, shown: str) -> None:
@@ -254,7 +259,8 @@ def _refuse_deep(text: str, shown: str) -> None:
         depth -= isinstance(event, yaml.CollectionEndEvent)
         if depth > DEEPEST:
             line = event.start_mark.line + 1 if event.start_mark else 1
-            raise ConfigError("bad-yaml", f"is nested deeper than {DEEPEST} levels", where=f"{shown}:{line}")
+            what, hint = f"is nested deeper than {DEEPEST} levels", "close the brackets that were opened"
+            raise ConfigError("bad-yaml", what, where=f"{shown}:{line}", hint=hint)
 
 
 class _Loader(_SafeLoader):
@@ -453,6 +459,8 @@ def _problem(document: Document, model: type[BaseModel], detail: ErrorDetails) -
         kind = "string_type"
     if kind in _WANTED:
         wanted, hint = _WANTED[kind]
+        if kind == "list_type" and (known := _keys(model, (*key, 0))):
+            hint = f"begin each item with a dash, like '- {known[0]}: …'"
         return document.problem("wrong-type", key, f"must be {wanted}, not {_kind(detail['input'])}", hint)
     if "what" in context:
         return document.problem(kind, key, context["what"], context["hint"])
@@ -464,7 +472,7 @@ def _kind(value: object) -> str:
 
 
 def _keys(annotation: Any, path: KeyPath) -> list[str]:
-    """The keys a model knows at a path below it."""
+    """The keys a model knows at a path below it; of a mapping without a model one that stands for all."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         fields = annotation.model_fields
         if not path:
@@ -475,4 +483,6 @@ def _keys(annotation: Any, path: KeyPath) -> list[str]:
         return [key for one in inner for key in _keys(one, path)]
     if origin is Annotated:
         return _keys(inner[0], path)
-    return _keys(inner[-1], path[1:]) if origin in (dict, list, Mapping) and path else []
+    if origin in (dict, list, Mapping) and path:
+        return _keys(inner[-1], path[1:])
+    return ["key"] if origin is dict else []

@@ -170,7 +170,7 @@ def test_a_router_that_goes_back_makes_exit_code_3_and_the_others_go_on(lab: Lab
     assert lab.routers["haus-ap"].flash() == before
 
 
-@pytest.mark.parametrize("answer", [b"y\n", b"n\n"])
+@pytest.mark.parametrize("answer", [b"y\n", b"n\n", b"\n", b"was?\ny\n", b"was?\n\x04"])
 def test_apply_asks_on_a_terminal(lab: Lab, answer: bytes) -> None:
     main, side = pty.openpty()
     process = subprocess.Popen([*PROGRAM, "apply", "radio", "-s", "haus-ap"], stdin=side, stdout=side, stderr=side)
@@ -188,7 +188,10 @@ def test_apply_asks_on_a_terminal(lab: Lab, answer: bytes) -> None:
     code = process.wait(20)
     os.close(main)
     changed = b"config wifi-iface 'guest'" in lab.routers["haus-ap"].read(WIRELESS)
-    assert (code, changed) == ((0, True) if answer == b"y\n" else (1, False))
+    assert (code, changed) == ((0, True) if answer.endswith(b"y\n") else (1, False))
+    assert (b"\r\nnothing was changed\r\n" in seen) is not changed
+    assert (b"haus-ap: done" in seen) is changed
+    assert b"Aborted" not in seen
 
 
 def start_apply(router: str) -> subprocess.Popen[bytes]:
@@ -227,9 +230,9 @@ def test_ctrl_c_takes_the_change_back_and_says_so(lab: Lab) -> None:
     process = start_apply("haus-ap")
     wait_for(lambda: any(router.root.glob("etc/wifimgr/pending.*")))
     process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=20)
+    out, err = process.communicate(timeout=20)
     assert process.returncode == 130
-    assert b"haus-ap: rolled back: interrupted" in err
+    assert b"haus-ap\trolled back\tinterrupted" in out
     assert b"Traceback" not in err
     assert router.flash() == before
 
@@ -297,6 +300,32 @@ def test_a_missing_secret_names_where_it_was_written(lab: Lab, capsys: Out) -> N
 def test_an_unknown_playbook_names_the_closest(lab: Lab, capsys: Out) -> None:
     assert run(["plan", "radoi"]) == 2
     assert capsys.readouterr().err == "error: there is no playbook 'radoi'; did you mean radio? [unknown-name]\n"
+
+
+@pytest.mark.parametrize("name", ["radio.yaml", "./radio.yaml", "playbooks/radio"])
+def test_a_file_name_where_the_name_of_a_playbook_is_meant(name: str, lab: Lab, capsys: Out) -> None:
+    assert run(["plan", name]) == 2
+    line = f"error: there is no playbook '{name}'; its name is enough: radio [unknown-name]\n"
+    assert capsys.readouterr().err == line
+
+
+def test_a_plan_file_where_a_playbook_is_meant(lab: Lab, capsys: Out) -> None:
+    assert run(["plan", "p.json"]) == 2
+    assert "p.json: there is no playbook of this name; plans take the name" in capsys.readouterr().err
+    assert run(["plan", "radio", "--out", "p.json", "-q"]) == 0
+    capsys.readouterr()
+    assert run(["plan", "p.json"]) == 2
+    hint = "plans take the name of a playbook; a plan is carried out by 'wifimgr apply p.json' [unknown-name]\n"
+    assert capsys.readouterr().err == f"error: p.json: this is a plan, and no playbook; {hint}"
+
+
+def test_a_router_behind_a_dead_one_is_told_so(lab: Lab, capsys: Out) -> None:
+    lab.routers["haus-gw"].link.powered = False
+    assert run(["plan", "banner", "-o", "json"]) == 3
+    hints = {row["router"]: row["next"] for row in json.loads(capsys.readouterr().out)["routers"]}
+    assert "behind" not in hints["haus-gw"]
+    behind = "it is behind haus-gw, which cannot be reached either: look at that one"
+    assert {hints["haus-ap"], hints["haus-ap-2"]} == {behind}
 
 
 def test_a_broken_file_on_a_router_is_named_with_its_line(lab: Lab, capsys: Out) -> None:

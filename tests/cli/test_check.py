@@ -56,7 +56,8 @@ def test_problems_of_sites_and_playbooks_are_told_in_one_run(network: Path, caps
     assert out == ""
     assert err.splitlines() == [
         "error: inventory/sites/eins.yaml:2: kind: 'libary' is not known; did you mean library? [unknown-name]",
-        "error: playbooks/wifi.yaml:1: did not find expected node content [bad-yaml]",
+        "error: playbooks/wifi.yaml:1: did not find expected node content; look for a quote, bracket or colon that is "
+        "missing or too much, here or in the line above [bad-yaml]",
     ]
 
 

@@ -7,7 +7,10 @@ import sys
 import tempfile
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -15,8 +18,11 @@ from tests.networks import write
 from wifimgr.cli import run, stage
 from wifimgr.cli.story_push import ALL_AT_ONCE, PushStory
 from wifimgr.cli.story_watch import WatchStory
+from wifimgr.hours import known_hours
+from wifimgr.inventory import load
 from wifimgr.lab import SimulatedRouter
-from wifimgr.push import script
+from wifimgr.model import Change
+from wifimgr.push import fleet, opening, script
 from wifimgr.sources import ubus
 from wifimgr.views import metrics, pages
 
@@ -61,6 +67,7 @@ routers:
   treff-gw: {addresses: [192.0.2.11], role: gateway}
   treff-ap-1: {addresses: [192.0.2.12], behind: treff-gw}
   treff-ap-2: {addresses: [192.0.2.13], behind: treff-gw}
+  treff-ap-3: {addresses: [192.0.2.14], behind: treff-gw}
 """
 
 LIBRARY = """\
@@ -125,7 +132,8 @@ def test_demo_ends_well_and_leaves_nothing_behind(
     told = capsys.readouterr().out
     assert "everything as promised" in told
     assert "    ✗ " not in told
-    assert told.count("✓") == 28
+    assert "✓ haus-ap-1, haus-ap-2 not touched: open until" in told
+    assert told.count("✓") == 29
     assert left_behind() == set()
     assert sorted(network.rglob("*")) == before
 
@@ -177,9 +185,57 @@ def _lying_metrics(monkeypatch: Patch) -> None:
     monkeypatch.setattr(metrics, "_site_states", lambda facts: ((at, not value) for at, value in states(facts)))
 
 
+def test_demo_names_a_place_that_was_not_waited_for(network: Path, capsys: Out, monkeypatch: Patch) -> None:
+    monkeypatch.setattr(fleet, "held_back", lambda *_: None)
+    monkeypatch.setattr(PushStory, "_push_with_trouble", lambda *_: None)
+    monkeypatch.setattr(PushStory, "_push_after_trouble", lambda *_: None)
+    monkeypatch.setattr(WatchStory, "tell", lambda story: None)
+    assert run(["demo", "--once", "--network", str(network)]) == 1
+    assert "✗ a place is open, but haus-ap-1, haus-ap-2 did not wait" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "now",
+    [
+        datetime(2026, 6, 15, 0, 0),
+        datetime(2026, 6, 15, 3, 59, 59),
+        datetime(2026, 6, 15, 12, 30),
+        datetime(2026, 6, 15, 23, 59, 59),
+        datetime(2026, 3, 29, 1, 59, 59),
+        datetime(2026, 3, 29, 3, 0),
+        datetime(2026, 10, 25, 2, 30),
+        datetime(2026, 10, 25, 2, 30, fold=1),
+        datetime(2026, 12, 24, 23, 0),
+        datetime(2026, 12, 31, 23, 59),
+    ],
+    ids=str,
+)
+def test_one_place_is_open_for_some_hours_and_one_closed_whatever_the_clock_says(
+    network: Path, monkeypatch: Patch, now: datetime
+) -> None:
+    moment = now.replace(tzinfo=ZoneInfo("Europe/Berlin"))
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:
+            return moment
+
+    monkeypatch.setattr(stage, "datetime", Clock)
+    stage._set_the_scene(network)
+    inventory = load(network)
+    calendar = inventory.network.calendar
+    hours = {slug: known_hours(site.opening_hours, calendar) for slug, site in inventory.sites.items()}
+    change = Change(router="haus-ap-1", paths=(), touched=(), connectivity=True)
+    for minutes in (0, 30, 90):
+        at = moment.astimezone(UTC) + timedelta(minutes=minutes)
+        assert opening.waits(inventory, change, at).startswith("open until")
+        assert {slug for slug, each in hours.items() if each and not each.is_open(at)} == {"buch"}
+    assert opening.waits(inventory, replace(change, router="treff-ap-1"), moment) == ""
+
+
 SABOTAGE: dict[str, Callable[[Patch], None]] = {
-    "SNMP: 6 of 6 routers do not tell": _silent_agents,
-    "internet reading: 6 of 6 routers do not tell": _no_probe,
+    "SNMP: 7 of 7 routers do not tell": _silent_agents,
+    "internet reading: 7 of 7 routers do not tell": _no_probe,
     "page: /s/": _broken_page,
     "metrics: /metrics cannot be read": _broken_metrics,
 }

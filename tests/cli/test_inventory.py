@@ -73,7 +73,8 @@ def test_router_list(capsys: Out) -> None:
 @pytest.mark.usefixtures("network")
 def test_a_selector_that_matches_nothing_is_an_error(capsys: Out) -> None:
     assert run(["router", "list", "-s", "plaz"]) == 2
-    assert capsys.readouterr() == ("", "error: plaz: matches no router; did you mean platz? [nothing-selected]\n")
+    line = "error: plaz: matches no router; did you mean platz or platz-1? 'wifimgr router list' lists all [nothing-selected]\n"
+    assert capsys.readouterr() == ("", line)
 
 
 # --- router show ---

@@ -82,7 +82,7 @@ def test_apply_asks_nothing_where_all_is_refused(editor: Lab, capsys: Out) -> No
 def test_apply_does_it_where_that_is_allowed_and_journal_and_outcome_say_so(editor: Lab, capsys: Out) -> None:
     assert run(["apply", "editor", "--yes", "--allow-no-undo", "-s", "haus-ap", "-o", "json"]) == 0
     found = rows(capsys.readouterr().out)
-    told = "done, and not taken back: install the package nano, make a mark"
+    told = "this stays: install the package nano, make a mark"
     assert (found["haus-ap"]["result"], found["haus-ap"]["why"]) == ("done", told)
     assert run(["journal", "list"]) == 0
     assert "install the package nano" in capsys.readouterr().out

@@ -11,6 +11,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.cli.terminal import STEERING
 from wifimgr.cli.output import Form, cell, show
 from wifimgr.model import Manage
 from wifimgr.settings import Secret, SecretRef
@@ -67,6 +68,34 @@ def test_a_table_in_a_pipe_is_never_cut(capsys: pytest.CaptureFixture[str]) -> N
     out = printed(capsys, [{"name": long, "tags": (long,), "on": True}], Form.TABLE)
     assert out.count(long) == 2
     assert len(out.splitlines()) == 3
+
+
+WIDE_ROW = {"name": "jz-meiderich-ap-eg", "tags": "x" * 20, "on": "y" * 40}
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown", "said"),
+    [("120", "name tags on", ""), ("60", "name on", "no room here for tags: "), ("30", "name", "for tags, on: ")],
+)
+def test_narrow_terminal_leaves_the_least_useful_columns_out(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, columns: str, shown: str, said: str
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", columns)
+    show([WIDE_ROW], "thing", COLUMNS, least=("tags", "on"))
+    out, err = capsys.readouterr()
+    out = STEERING.sub("", out)
+    assert out.splitlines()[0].split() == shown.split()
+    assert "jz-meiderich-ap-eg" in out
+    assert said in err
+    assert bool(said) is bool(err)
+
+
+def test_other_forms_leave_nothing_out(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "20")
+    show([WIDE_ROW], "thing", COLUMNS, Form.TABLE, least=("tags", "on"))
+    show([WIDE_ROW], "thing", COLUMNS, Form.JSON, least=("tags", "on"))
+    assert capsys.readouterr().out.count("y" * 40) == 2
 
 
 def test_a_table_takes_text_as_text(capsys: pytest.CaptureFixture[str]) -> None:

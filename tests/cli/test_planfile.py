@@ -204,7 +204,7 @@ def test_router_that_moves_between_the_question_and_the_push_is_refused(
     monkeypatch.setattr("wifimgr.cli.common.need_somebody", lambda yes, hint: None)
     monkeypatch.setattr("typer.confirm", meanwhile)
     assert run(["apply", "plan.json"]) == 4
-    assert "changed since the plan: wireless.radio0.country" in capsys.readouterr().err
+    assert "changed since the plan: wireless.radio0.country" in capsys.readouterr().out
     assert b"config wifi-iface 'guest'" not in router.read(WIRELESS)
 
 
@@ -272,7 +272,7 @@ COMMAND = """\
 command:
   - about: leave a mark
     unless: test -f "$WIFIMGR_ROOT/etc/mark"
-    run: echo '{{ wifi_key }}' >"$WIFIMGR_ROOT/etc/mark"
+    run: echo {{ wifi_key }} >"$WIFIMGR_ROOT/etc/mark"
 """
 
 
@@ -358,7 +358,8 @@ def test_json_that_is_no_plan_file_is_told_so(lab: Lab, capsys: Out) -> None:
 
 def test_plan_file_that_is_not_there_is_told_so(lab: Lab, capsys: Out) -> None:
     code, err = refused(lab, capsys)
-    assert (code, err) == (2, "error: plan.json: cannot be read: no such file or directory [unreadable-file]\n")
+    hint = "make one with 'wifimgr plan PLAYBOOK --out plan.json'"
+    assert (code, err) == (2, f"error: plan.json: there is no such file; {hint} [unreadable-file]\n")
 
 
 def test_playbook_is_no_plan_file_whatever_lies_around(lab: Lab, capsys: Out) -> None:

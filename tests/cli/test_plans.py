@@ -42,16 +42,16 @@ def banner(name: str, **more: object) -> Change:
     return replace(Change(router=name, paths=(BANNER,), touched=()), **more)  # type: ignore[arg-type]
 
 
-def shown(made: Plan, *, everything: bool = False) -> list[str]:
+def shown(made: Plan, inventory: Inventory, *, everything: bool = False) -> list[str]:
     to = io.StringIO()
-    plans.show(made, to, everything=everything)
+    plans.show(made, inventory, to, everything=everything)
     return to.getvalue().splitlines()
 
 
-def test_many_routers_alike_are_named_by_the_first_three() -> None:
+def test_many_routers_alike_are_named_by_the_first_three(inventory: Inventory) -> None:
     other = replace(BANNER, diff=("-x", "+z"))
     made = plan(*map(banner, NAMES[:-1]), banner(NAMES[-1], paths=(other,)))
-    assert shown(made)[1:] == [
+    assert shown(made, inventory)[1:] == [
         "",
         "ap-000, ap-001, ap-002 and 296 more  (the same for all 299)",
         "-x",
@@ -65,8 +65,8 @@ def test_many_routers_alike_are_named_by_the_first_three() -> None:
     ]
 
 
-def test_all_are_named_where_somebody_wants_everything() -> None:
-    line = shown(plan(*map(banner, NAMES)), everything=True)[2]
+def test_all_are_named_where_somebody_wants_everything(inventory: Inventory) -> None:
+    line = shown(plan(*map(banner, NAMES)), inventory, everything=True)[2]
     assert line == f"{', '.join(NAMES)}  (the same for all 300)"
 
 
@@ -79,20 +79,59 @@ def test_all_are_named_where_somebody_wants_everything() -> None:
         (5, "ap-000, ap-001, ap-002 and 2 more  (the same for all 5)"),
     ],
 )
-def test_few_routers_are_all_named(number: int, line: str) -> None:
-    assert shown(plan(*map(banner, NAMES[:number])))[2] == line
+def test_few_routers_are_all_named(inventory: Inventory, number: int, line: str) -> None:
+    assert shown(plan(*map(banner, NAMES[:number])), inventory)[2] == line
 
 
-def test_routers_that_cannot_be_changed_for_the_same_reason_share_a_line() -> None:
+def named(name: str, place: str) -> Change:
+    return banner(name, paths=(replace(BANNER, diff=("-OpenWrt", f"+{name}, {place}")),))
+
+
+def test_routers_whose_diffs_differ_in_their_own_names_alone_stand_together(inventory: Inventory) -> None:
+    made = plan(named("ap-000", "Haus"), named("ap-001", "Haus"), named("ap-002", "Hof"))
+    assert shown(made, inventory)[1:] == [
+        "",
+        "ap-000, ap-001  (the same for all 2, each with its own name and place: this is ap-000)",
+        "-OpenWrt",
+        "+ap-000, Haus",
+        "",
+        "ap-002",
+        "-OpenWrt",
+        "+ap-002, Hof",
+        "",
+        "3 to change",
+    ]
+
+
+def test_router_whose_diff_names_another_one_stands_alone(inventory: Inventory) -> None:
+    lines = shown(plan(named("ap-000", ""), replace(named("ap-000", ""), router="ap-001")), inventory)
+    assert ("ap-000" in lines, "ap-001" in lines) == (True, True)
+
+
+def test_name_that_is_part_of_another_word_is_not_its_own(inventory: Inventory) -> None:
+    made = plan(*(banner(name, paths=(replace(BANNER, diff=(f"+{name}-x",)),)) for name in NAMES[:2]))
+    lines = shown(made, inventory)
+    assert ("ap-000" in lines, "ap-001" in lines) == (True, True)
+
+
+def test_routers_that_cannot_be_changed_for_the_same_reason_share_a_line(inventory: Inventory) -> None:
     why = ("its lifecycle is planned", "wait", "")
     others = [Outcome(name, Result.SKIPPED, *why) for name in NAMES[1:]]
     made = plan(outcomes=[Outcome(NAMES[0], Result.REFUSED, "no", "", "watch-only"), *others])
-    assert shown(made)[2:] == [
+    assert shown(made, inventory)[2:] == [
         "ap-000: refused: no [watch-only]",
         "ap-001, ap-002, ap-003 and 296 more: skipped: its lifecycle is planned; wait",
         "1 refused, 299 skipped",
     ]
-    assert shown(made, everything=True)[3].startswith(f"{', '.join(NAMES[1:])}: skipped: ")
+    assert shown(made, inventory, everything=True)[3].startswith(f"{', '.join(NAMES[1:])}: skipped: ")
+
+
+def test_same_command_for_many_names_none_of_them(inventory: Inventory) -> None:
+    hint = "run 'wifimgr plan x -s {}' then"
+    others = [Outcome(name, Result.SKIPPED, "open until 18:00", hint.format(name), "open-now") for name in NAMES[:3]]
+    line = "ap-000, ap-001, ap-002: skipped: open until 18:00; run 'wifimgr plan x -s ROUTER' then [open-now]"
+    assert shown(plan(outcomes=others), inventory)[2] == line
+    assert "-s ap-000' then" in shown(plan(outcomes=others[:1]), inventory)[2]
 
 
 def test_warnings_name_no_hundreds_of_routers(inventory: Inventory) -> None:

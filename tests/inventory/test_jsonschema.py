@@ -314,6 +314,7 @@ def inside(document: Any, way: tuple[Any, ...]) -> Any:
 
 ODD = yaml.safe_load("""\
 - always
+- wifi
 - switched
 - {switched: always}
 - [[51, 6], [52, 6.5], [51.5, 7]]
@@ -508,6 +509,8 @@ MISTAKES = {
     "empty value of an option": (File.PLAYBOOK, "{input: REJECT}", "{input: ''}"),
     "mode as a number": (File.PLAYBOOK, 'mode: "0644"', "mode: 420"),
     "relative path": (File.PLAYBOOK, "path: /etc/banner", "path: etc/banner"),
+    "path of the system": (File.PLAYBOOK, "path: /etc/banner", "path: /bin/sh"),
+    "what nobody notices": (File.PLAYBOOK, "{wifi: 40s}", "{wfii: 40s}"),
     "two checks in one": (File.PLAYBOOK, "[{ssid: frei}, {interface: guest},", "[{ssid: frei, interface: guest},"),
     "default route to somewhere": (File.PLAYBOOK, "{default-route: true}", "{default-route: wan}"),
     "ping of a command": (File.PLAYBOOK, '{ping: "fe80::1%br-lan"}', "{ping: $(reboot)}"),

@@ -70,7 +70,16 @@ KEYS = "behind, district, dns, kind, lifecycle, manage, model, name, operator, p
         ("role=a,", "role=a,: a value is missing; write key=value or key!=value [bad-selector]"),
         (" ", "the selector is empty; write a router, a site, or key=value [bad-selector]"),
         ("site='x", "site='x: a quote is not closed; close it [bad-selector]"),
-        ("eins-gv", "eins-gv: matches no router; did you mean eins-gw? [nothing-selected]"),
+        (
+            "eins-gv",
+            "eins-gv: matches no router; did you mean eins-gw, eins or eins-ap? 'wifimgr router list' lists all "
+            "[nothing-selected]",
+        ),
+        (
+            "behind=qqqq",
+            "behind=qqqq: matches no router; known here: eins-gw, zwei-ap, zwei-gw [nothing-selected]",
+        ),
+        ("site=qqqq", "site=qqqq: matches no router; known here: eins, zwei [nothing-selected]"),
         (
             "role=switch",
             "role=switch: matches no router; known here: access-point, gateway, mesh-node [nothing-selected]",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -24,6 +26,69 @@ def test_two_lines_around_a_change_are_shown() -> None:
     before = "".join(f"{number}\n" for number in range(9))
     lines = diff.unified("etc/x", before, before.replace("4", "neu"))
     assert lines[2:] == ("@@ -3,5 +3,5 @@", " 2", " 3", "-4", "+neu", " 5", " 6")
+
+
+def patched(before: str, lines: tuple[str, ...]) -> str:
+    """A text after a unified diff, read as ``patch`` reads it."""
+    old, new, at = before.splitlines(), list[str](), 0
+    for line in lines[diff.HEADS :]:
+        if line.startswith("@@"):
+            hunk = re.match(r"@@ -(\d+)(,0)?", line)
+            assert hunk
+            begins = int(hunk[1]) - (not hunk[2])
+            new += old[at:begins]
+            at = begins
+        elif line[0] == "+":
+            new.append(line[1:])
+        else:
+            assert old[at] == line[1:]
+            new += [line[1:]] * (line[0] == " ")
+            at += 1
+    return "".join(f"{line}\n" for line in [*new, *old[at:]])
+
+
+LINES = st.lists(st.sampled_from(["a", "b", "-- c", "++ d", ""]), max_size=12).map(
+    lambda lines: "".join(f"{line}\n" for line in lines)
+)
+
+
+@given(LINES, LINES)
+def test_diff_of_many_lines_is_coarser_and_as_right(before: str, after: str) -> None:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(diff, "MOST_COMPARED", 2)
+        assert patched(before, diff.unified("etc/x", before, after)) == after
+
+
+def test_lines_around_many_that_differ_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diff, "MOST_COMPARED", 1)
+    before, after = "1\n2\n3\na\nb\n4\n5\n6\n", "1\n2\n3\nb\nc\n4\n5\n6\n"
+    assert diff.unified("etc/x", before, after)[2:] == (
+        "@@ -2,6 +2,6 @@",
+        " 2",
+        " 3",
+        "-a",
+        "-b",
+        "+b",
+        "+c",
+        " 4",
+        " 5",
+    )
+
+
+def test_no_file_keeps_us_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    find = difflib.SequenceMatcher.find_longest_match
+
+    def counted(self: Any, *span: int) -> Any:
+        looks.append(span[1] - span[0])
+        return find(self, *span)
+
+    monkeypatch.setattr(difflib.SequenceMatcher, "find_longest_match", counted)
+    old, new = ("".join(f"{each ^ turned}\n" for each in range(16_000)) for turned in (0, 1))
+    assert len(diff.unified("etc/x", old, new)) == 32_003
+    old, new = ("".join(f"{each ^ turned}\n" for each in range(diff.MOST_COMPARED)) for turned in (0, 1))
+    assert diff.unified("etc/x", old, new)
+    assert 0 < sum(looks) < diff.MOST_COMPARED**2
 
 
 @pytest.mark.parametrize(

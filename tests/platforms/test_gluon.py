@@ -186,6 +186,11 @@ def test_anything_else_is_made_anew_and_all_settings_are_kept() -> None:
         assert all(each.before == each.after == FILES[each.path] for each in kept)
 
 
+def test_key_file_that_is_not_there_is_kept_so() -> None:
+    kept = gluon.kept(changes(GLUON), {**FILES, gluon.KEYS: None}, {})
+    assert [(each.before, each.after) for each in kept if each.path == gluon.KEYS] == [(None, None)]
+
+
 def test_radar_counts_for_the_radios_that_a_restart_of_the_network_silences() -> None:
     radio = b"config wifi-device 'radio1'\n\toption band '5g'\n\toption channel '100'\n"
     files = {WIRELESS: radio + b"config wifi-iface 'client_radio1'\n\toption device 'radio1'\n\toption mode 'ap'\n"}

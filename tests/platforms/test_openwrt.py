@@ -119,10 +119,29 @@ def test_touched_holds_every_wish_with_what_was_there_before() -> None:
         Touched("wireless.a.mode", None, "ap"),
         Touched("wireless.neu", None, "wifi-iface"),
         Touched("wireless.neu.ssid", None, "n"),
-        Touched("wireless.alt", "wifi-iface", None),
+        Touched("wireless.alt", ("wifi-iface",), None),
         Touched("wireless.nie", None, None),
         Touched("wireless.a.disabled", None, None),
     )
+
+
+def test_section_that_goes_is_touched_with_all_its_options_but_not_with_what_schedules_switch() -> None:
+    edit = UciEdit(package="wireless", type="wifi-iface", name="a", absent=True)
+    lines = "config wifi-iface 'a'\n\toption ssid '{ssid}'\n\toption disabled '{off}'\n\tlist server 'x'\n"
+    [[touched], [changed], [paused]] = [
+        render([edit], lines.format(ssid=ssid, off=off))[1] for ssid, off in (("x", 0), ("y", 0), ("x", 1))
+    ]
+    assert touched.before == ("wifi-iface", "server=('x',)", "ssid='x'")
+    assert touched == paused
+    assert touched != changed
+    assert changed.before == ("wifi-iface", "server=('x',)", "ssid='y'")
+
+
+def test_switch_of_what_is_no_wifi_counts_where_its_section_goes() -> None:
+    edit = UciEdit(package="network", type="interface", name="a", absent=True)
+    text = "config interface 'a'\n\toption disabled '{}'\n"
+    on, off = (render([edit], text.format(value), "etc/config/network")[1] for value in (0, 1))
+    assert on != off
 
 
 def test_type_that_uci_could_not_write_is_refused_with_the_line_of_the_wish() -> None:
@@ -325,6 +344,43 @@ def test_touched_values_do_not_show_themselves() -> None:
     assert OLD not in repr(touched)
     assert NEW not in repr(touched)
     assert touched == (Touched("wireless.a.key", OLD, NEW),)
+
+
+@pytest.mark.parametrize("line", ["-- geheim", "--- geheim", "++ geheim", "@@ geheim", "geheim"])
+def test_line_that_goes_from_a_file_of_root_is_masked_whatever_it_looks_like(line: str) -> None:
+    before = f"{line}\nx\n".encode()
+    [change], _ = openwrt.render("r", [FileEdit(path="/etc/x", content="x\n")], {"etc/x": before}, {"etc/x": "600"})
+    assert change.diff == ("--- /etc/x", "+++ /etc/x", "@@ -1,2 +1 @@", "-***", " x")
+    assert change.secret
+
+
+def keyed(number: int) -> str:
+    sections = "".join(f"config peer\n\toption key 'geheim{each:06}'\n" for each in range(number))
+    return f"{sections}config wifi-iface 'a'\n\toption ssid 'x'\n"
+
+
+def test_file_is_gone_through_as_often_however_many_secrets_it_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    times: list[int] = []
+    rebuild = Document._rebuild
+    monkeypatch.setattr(Document, "_rebuild", lambda *args: [times.append(1), rebuild(*args)][1])
+    counts = []
+    for number in (3, 300):
+        times.clear()
+        change = changed([iface("a", ssid="y")], keyed(number))
+        assert "-\toption ssid 'x'" in change.diff
+        assert "geheim" not in shown(change)
+        counts.append(len(times))
+    assert counts[0] == counts[1]
+
+
+def test_file_with_more_secrets_than_can_be_looked_for_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = f"# geheim{1:06}\n{keyed(50)}"
+    monkeypatch.setattr(openwrt, "MOST_SEARCHED", 50 * 2 * len(text) - 1)
+    change = changed([iface("a", ssid="y")], text)
+    assert change.diff[2:] == ("@@ -1 +1 @@", "-***", "+*** (new)")
+    assert (change.after, change.secret) == (text.replace("'x'", "'y'").encode(), False)
+    monkeypatch.setattr(openwrt, "MOST_SEARCHED", 50 * 2 * len(text))
+    assert "-\toption ssid 'x'" in changed([iface("a", ssid="y")], text).diff
 
 
 # --- hostile routers ---

@@ -70,6 +70,11 @@ def test_radio_that_sends_nothing_listens_for_nothing() -> None:
     assert silence(wireless("channel=100", iface="\toption disabled '1'\n")) == 0
 
 
+def test_network_on_several_radios_sends_on_each() -> None:
+    both = wireless("channel=36") + b"config wifi-device 'radio1'\n\toption band '5g'\n\toption channel '52'\n"
+    assert silence(both.replace(b"option device 'radio0'", b"list device 'radio0'\n\tlist device 'radio1'")) == 60
+
+
 def test_longest_of_all_radios_counts() -> None:
     both = wireless("channel=52") + wireless("channel=124").replace(b"radio0", b"radio1").replace(b"'x'", b"'y'")
     assert silence(both) == 600

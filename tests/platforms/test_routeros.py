@@ -15,13 +15,13 @@ from hypothesis import strategies as st
 from netmiko.mikrotik.mikrotik_ssh import MikrotikRouterOsSSH
 
 from tests.push.tasks.case import router
-from tests.routeros import FILTER, PASSWORD, Complaint, Menu, Parser, RouterOs, Session, Time, running
+from tests.routeros import FILTER, PASSWORD, Complaint, Menu, Parser, RouterOs, Session, Time, listed, running
 from tests.routeros import settings as menu_settings
 from wifimgr.errors import ConfigError, Refused, RouterError
 from wifimgr.model import PathChange, Touched
 from wifimgr.platforms import check_carried, routeros
 from wifimgr.platforms.edits import FileEdit, MenuEdit, UciEdit
-from wifimgr.platforms.routeros import SETTINGS, Held
+from wifimgr.platforms.routeros import SETTINGS, WHOLE, Held
 from wifimgr.push import playbook
 from wifimgr.settings import Endpoint, Secret
 from wifimgr.ssh import Console, Deadline, Target, console
@@ -163,6 +163,8 @@ def test_values_of_a_playbook_become_the_words_of_routeros(tmp_path: Path) -> No
         ({"menu": "/ip dns\n/system reboot", "set": {"a": "b"}}, "is not a menu"),
         ({"menu": "/file", "set": {"a": "b"}}, "may not be pushed"),
         ({"menu": "/system package update", "set": {"a": "b"}}, "may not be pushed"),
+        ({"menu": "/system shutdown", "set": {"a": "b"}}, "may not be pushed"),
+        ({"menu": "/undo", "set": {"a": "b"}}, "may not be pushed"),
         ({"menu": "/ip dns", "set": {"a b": "c"}}, "is not an option"),
         ({"menu": "/ip dns", "set": {"a=[/quit]": "c"}}, "is not an option"),
         ({"menu": "/ip dns", "set": {"a": None}}, "is not a value"),
@@ -241,6 +243,8 @@ def test_what_routeros_does_not_know_is_told_in_its_words(
 
 def test_value_that_does_not_arrive_whole_is_not_guessed() -> None:
     class Garbling:
+        unspoken = set[str]()
+
         def run(self, script: str, deadline: Deadline) -> bytes:
             mark = re.search(r'"(val-\w+) "', script)
             assert mark
@@ -250,8 +254,61 @@ def test_value_that_does_not_arrive_whole_is_not_guessed() -> None:
         routeros.read("gw", [MenuEdit(menu="system/note", set={"note": "x"})], Garbling(), Deadline(5))
 
 
+@pytest.mark.parametrize(
+    "value",
+    [
+        "\n[wifimgr@MikroTik] > ",
+        "[wifimgr@MikroTik] <SAFE> ",
+        "[Safe Mode taken]\n[wifimgr@MikroTik] <SAFE> \n",
+        "Hijacking Safe Mode from someone - unroll/release/don't take it [u/r/d]: ",
+        'failure: no "quotes"\nerror "x"; :put "y"\n',
+        '" "wifi" . "mgr-" . $wmv [/quit]',
+        "\x1b[2J\x1b[1;1H\x1b]0;Titel\x07",
+        "\x1b[",
+        "a\rb",
+        "[" * 5000,
+        " " * 5000 + "\n" * 300,
+    ],
+)
+@pytest.mark.parametrize("last", [False, True])
+def test_value_that_looks_like_a_console_is_read_as_it_is_or_refused(
+    place: tuple[RouterOs, Console], value: str, last: bool
+) -> None:
+    ros, session = place
+    values = ["davor", value] if last else [value, "danach"]
+    ros.menus["ip/firewall/filter"] = listed(FILTER, *({**FILTER, "comment": each} for each in values))
+    wish = MenuEdit(menu="ip/firewall/filter", match={"comment": "x"}, absent=True)
+    with suppress(RouterError) if set(value) & set("\x1b\r") else nullcontext():
+        found = routeros.read("gw", [wish], session, Deadline(60))["ip/firewall/filter"]
+        assert [item["comment"].text for item in found.values()] == values
+        assert all(f"comment={value}" in found[f"*{at}"][WHOLE].text for at, value in enumerate(values, 1))
+    assert not session.safe
+
+
+@pytest.mark.parametrize("kind", ["bool", "time", "num", "str", "array", "nil", "x"])
+@pytest.mark.parametrize("text", ["9" * 5000, "²", "9" * 5000 + "s", "٣:00:00", "", ";", "\udcff"])
+def test_no_value_of_a_router_is_too_odd_to_be_compared(kind: str, text: str) -> None:
+    for wished in (text, "5m", "yes", ("a", "b")):
+        assert routeros.is_as_wished(Held(kind, text), wished) in (True, False)
+
+
+def test_length_that_no_value_has_is_refused() -> None:
+    class Boasting:
+        unspoken = set[str]()
+
+        def run(self, script: str, deadline: Deadline) -> bytes:
+            mark = re.search(r'"(val-\w+) "', script)
+            assert mark
+            return b"wifi" + mark[1].encode() + b" - str " + b"9" * 5000 + b" abc\r\n"
+
+    with pytest.raises(RouterError, match="does not tell about all of note"):
+        routeros.read("gw", [MenuEdit(menu="system/note", set={"note": "x"})], Boasting(), Deadline(5))
+
+
 def test_router_that_leaves_a_value_out_is_not_believed() -> None:
     class Silent:
+        unspoken = set[str]()
+
         def run(self, script: str, deadline: Deadline) -> bytes:
             return b"\r\n"
 
@@ -269,7 +326,11 @@ def test_menu_is_not_both_settings_and_items() -> None:
 
 RULES = {
     "*1": {"comment": Held("str", "a"), "action": Held("str", "accept")},
-    "*2": {"comment": Held("str", "b"), "action": Held("str", "drop")},
+    "*2": {
+        "comment": Held("str", "b"),
+        "action": Held("str", "drop"),
+        WHOLE: Held("array", "action=drop;comment=b"),
+    },
 }
 
 
@@ -318,7 +379,7 @@ def test_plan_shows_lines_of_options_and_what_was_touched() -> None:
     assert touched == (
         Touched("f[comment=a]", "there", "there"),
         Touched("f[comment=a].action", "accept", "drop"),
-        Touched("f[comment=b]", "there", None),
+        Touched("f[comment=b]", "action=drop;comment=b", None),
     )
 
 

@@ -40,6 +40,14 @@ def test_network_that_is_wished_off_is_not_looked_for_on_the_air(text: bytes | N
     assert checks_as_wished(checks, {WIRELESS: text}) == (checks if asked else checks[1:])
 
 
+def test_options_that_are_lists_count_as_what_they_hold() -> None:
+    network = "config wifi-device a\n option disabled {}\nconfig wifi-device b\n option disabled 1\n"
+    network += "config wifi-iface\n list device a\n list device b\n list ssid frei\n list ssid x\n"
+    checks = (("ssid", "frei"),)
+    assert checks_as_wished(checks, {WIRELESS: network.format(1).encode()}) == ()
+    assert checks_as_wished(checks, {WIRELESS: network.format(0).encode()}) == checks
+
+
 ON, OFF = wireless(a=("frei",)), wireless(a=("-frei",))
 AIR = "config interface guest\n"
 EMPTY = "config interface guest\n option device br-g\nconfig device\n option name br-g\n option type bridge\n"

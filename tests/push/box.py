@@ -32,7 +32,7 @@ SLEEP = """#!/bin/sh
 clock() { read -r now _ <"$WIFIMGR_ROOT/proc/uptime" && now=${now%%.*}; }
 clock
 end=$((now + ${1%%.*}))
-: >"$WIFIMGR_ROOT/proc/sleeper.$$"
+echo $end >"$WIFIMGR_ROOT/proc/sleeper.$$"
 while [ -d "$WIFIMGR_ROOT/proc" ] && clock && [ "$now" -lt "$end" ]; do /bin/sleep 0.02; done
 rm -f "$WIFIMGR_ROOT/proc/sleeper.$$"
 """
@@ -40,8 +40,6 @@ REBOOT = """#!/bin/sh
 echo x >>"$WIFIMGR_ROOT/lab/reboots"
 """
 """Only noted: a test cuts the power itself."""
-ASLEEP_WITHIN = 1.0
-"""Seconds of real time until the two processes that a push leaves behind are asleep."""
 BUSYBOX_APPLETS = [
     "ash",
     "awk",
@@ -101,6 +99,13 @@ def runs(process: int) -> bool:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
     except OSError:
         return False
+
+
+def _line(process: int, parents: Mapping[int, int]) -> Iterator[int]:
+    """A process, its parent, and so on, as far as they are known."""
+    while process in parents:
+        yield process
+        process = parents[process]
 
 
 @cache
@@ -166,8 +171,8 @@ class Box:
         self._own_tools.remove(name)
         (self.tools / f"own_{name}").unlink()
         (self.tools / name).unlink()
-        if self.shell[0].endswith("ash") and name in BUSYBOX_APPLETS:
-            (self.tools / name).symlink_to(self.shell[0])
+        if self.shell[-1].endswith("ash") and name in BUSYBOX_APPLETS:
+            (self.tools / name).symlink_to(self.shell[-1])
 
     @property
     def text(self) -> str:
@@ -175,7 +180,7 @@ class Box:
         return self._with_own_tools(self._text)
 
     def _with_own_tools(self, text: str) -> str:
-        for name in applets().intersection(self._own_tools) if self.shell[0].endswith("ash") else ():
+        for name in applets().intersection(self._own_tools) if self.shell[-1].endswith("ash") else ():
             text = re.sub(rf"(?<![\w./$\"-]){name}(?![\w./=-])", f"own_{name}", text)
         return text
 
@@ -193,8 +198,10 @@ class Box:
         return int(float((self.root / "proc/uptime").read_text().split()[0]))
 
     def advance(self, seconds: int) -> None:
-        """Lets time pass. What a sleeper does then is done a moment later: see :meth:`until`."""
+        """Lets time pass. What goes on now takes no time; what wakes up then has been done."""
+        self.rest()
         self.set_clock(self.clock + seconds)
+        self.rest()
 
     def until(self, true: Callable[[], object]) -> None:
         """Waits until something holds; fails when it does not come true."""
@@ -202,6 +209,34 @@ class Box:
         while not true():
             assert time.monotonic() < end, "it never came true"
             time.sleep(0.01)
+
+    def rest(self) -> None:
+        """Waits until nothing goes on here: what still runs waits for the clock."""
+        self.until(lambda: not self._busy() and not self._busy())  # twice: a process may hand over while we look
+
+    def later(self, true: Callable[[], object]) -> None:
+        """Lets seconds pass until something holds."""
+
+        def holds() -> object:
+            self.advance(1)
+            return true()
+
+        self.until(holds)
+
+    def _busy(self) -> set[int]:
+        """Its processes but those that are asleep, wait for one that is, or were started by one."""
+        parents = dict(self._processes())
+        asleep = self._sleepers(after=self.clock)
+        idle = {each for sleeper in asleep & parents.keys() for each in _line(sleeper, parents)}
+        return {each for each in parents.keys() - idle if not asleep.intersection(_line(each, parents))}
+
+    def _processes(self) -> Iterator[tuple[int, int]]:
+        """Number and parent's number of all that runs here."""
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            with suppress(OSError):  # it has ended meanwhile
+                state, parent, group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
+                if state not in "ZX" and int(group) in self._groups:
+                    yield int(stat.parent.name), int(parent)
 
     # ------------------------------------------------------------ running things
 
@@ -246,9 +281,9 @@ class Box:
         script.read_show(answer)
         return script.read_told(answer, asked)
 
-    def steps(self, *steps: Step) -> list[str]:
-        """Does steps; returns the words of a refusal. Raises StepFailed."""
-        return script.read_steps(self.ask(lambda: script.steps(steps)), len(steps))
+    def step(self, step: Step) -> list[str]:
+        """Does a step; returns the words of a refusal. Raises StepFailed."""
+        return script.read_step(self.ask(lambda: script.step(step)))
 
     def snapshot(self) -> script.Shown | str:
         """Asks for the last snapshot; the word why there is none."""
@@ -278,21 +313,26 @@ class Box:
         modes: Mapping[str, str] | None = None,
         after: Sequence[str] = (),
         kept: Paths | None = None,
+        seen: Mapping[str, bytes | None] | None = None,
     ) -> list[str]:
         """Arms and applies; returns the words of the answer."""
         made, only_kept = changes(paths, modes), changes(kept or {}, modes)
-        sleepers = self._sleepers()
         times = {"within": within, "settle": settle, "gap": gap, "reboot": reboot}
-        answer = self.ask(lambda: script.push(tx, made, forget=forget, after=after, kept=only_kept, **times))
+        answer = self.ask(lambda: script.push(tx, made, forget=forget, after=after, kept=only_kept, seen=seen, **times))
         words = answer.line()
-        end = time.monotonic() + ASLEEP_WITHIN
-        while words == ["applied"] and len(self._sleepers() - sleepers) < 2 and time.monotonic() < end:
-            time.sleep(0.005)
+        if words == ["applied"]:
+            self.rest()
         return words
 
-    def _sleepers(self) -> set[str]:
-        found = (path.name for path in (self.root / "proc").glob("sleeper.*"))
-        return {name for name in found if runs(int(name.partition(".")[2]))}
+    def _sleepers(self, after: int = -1) -> set[int]:
+        """Numbers of the processes that sleep until a moment after this one."""
+        found = set[int]()
+        for path in (self.root / "proc").glob("sleeper.*"):
+            with suppress(OSError):  # it has just woken up
+                until, number = path.read_text(), int(path.suffix[1:])
+                if runs(number) and (not until or int(until) > after):  # where nothing can be written it is not known
+                    found.add(number)
+        return found
 
     @property
     def asleep(self) -> bool:
@@ -320,14 +360,7 @@ class Box:
 
     def settle(self, tx: str = "t1") -> None:
         """Lets the reload happen, and a second more."""
-        reloaded = self.root / f"tmp/wifimgr/reloaded.{tx}"
-        end = time.monotonic() + GIVE_UP
-        while not reloaded.exists():
-            assert time.monotonic() < end, "it was never told to reload"
-            self.advance(1)
-            wait_until = time.monotonic() + ASLEEP_WITHIN  # it may have fallen asleep only now
-            while not reloaded.exists() and time.monotonic() < wait_until:
-                time.sleep(0.01)
+        self.later(lambda: self.has(f"tmp/wifimgr/reloaded.{tx}"))
         self.advance(1)
 
     @property
@@ -373,7 +406,9 @@ class Box:
         file = self.root / path
         if file.is_symlink():
             return str(file.readlink()).encode()
-        return file.read_bytes() if file.is_file() else None
+        with suppress(FileNotFoundError, NotADirectoryError, IsADirectoryError):
+            return file.read_bytes()
+        return None
 
     def write(self, path: str, text: str) -> None:
         """Writes a file of the router, as somebody else would."""

@@ -335,7 +335,7 @@ def test_script_that_never_arrived_is_said_to_have_changed_nothing(
         Loss(monkeypatch, "arm", arrives=False)
         outcome = net.push([change], of="name")["ap"]
         assert (outcome.result, outcome.error_id) == (Result.FAILED, "unreachable")
-        assert outcome.why == "the connection broke before the change was armed; nothing was changed"
+        assert outcome.why == "the connection broke before the change was armed; no file was changed"
         assert net.router("ap").flash() == flash
 
 
@@ -473,3 +473,58 @@ def test_router_that_is_logged_in_to_with_a_password_can_be_watched_too(tmp_path
         target = replace(target, password=Secret("made-up"))
         window = apply._Window(net.pusher(), "ap", target, target.endpoint, net.change("ap"), "tx")
     assert len(window._ways) == 1
+
+
+# --- what is read again ---
+
+
+def scripts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Notes what is sent to routers from now on: the lines behind what every script begins with."""
+    sent: list[str] = []
+    run = Connection.run
+
+    def noted(connection: Connection, text: str, deadline: Deadline) -> bytes:
+        sent.append(text.partition('eval "$SELF"\n')[2])
+        return run(connection, text, deadline)
+
+    monkeypatch.setattr(Connection, "run", noted)
+    return sent
+
+
+def test_router_as_it_was_planned_is_not_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with one(tmp_path) as net:
+        change = net.change("ap", of="name")
+        assert change.seen == {"lib/gluon/gluon-version": None}
+        sent = scripts(monkeypatch)
+        assert net.push([change], of="name")["ap"] == Outcome("ap", Result.DONE)
+        assert not any(text.startswith("show ") for text in sent)
+        assert net.router("ap").read("etc/config/system") == change.paths[0].after
+
+
+def test_router_with_another_option_changed_since_the_plan_is_read_again_and_keeps_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with one(tmp_path) as net:
+        change, router = net.change("ap", of="name"), net.router("ap")
+        (router.root / "etc/config/system").write_bytes(router.read("etc/config/system") + b"\nconfig led 'neu'\n")
+        sent = scripts(monkeypatch)
+        assert net.push([change], of="name")["ap"] == Outcome("ap", Result.DONE)
+        assert [text.partition(" ")[0].partition("=")[0] for text in sent[:3]] == ["TX", "show", "TX"]
+        assert router.read("etc/config/system") == change.paths[0].after + b"\nconfig led 'neu'\n"
+
+
+def test_router_that_became_another_platform_since_the_plan_is_refused(tmp_path: Path) -> None:
+    with one(tmp_path) as net:
+        change, router = net.change("ap", of="name"), net.router("ap")
+        (router.root / "lib/gluon").mkdir(parents=True)
+        (router.root / "lib/gluon/gluon-version").write_text("v2025.1\n")
+        flash = router.flash()
+        assert net.push([change], of="name")["ap"].error_id == "wrong-platform"
+        assert router.flash() == flash
+
+
+def test_change_that_asks_for_more_than_files_is_always_read_again(tmp_path: Path) -> None:
+    with one(tmp_path) as net:
+        text = "name: x\nabout: x\nwhere: platform=openwrt\nfiles:\n  - path: /etc/x\n    content: x\n    mode: '600'\n"
+        (net.folder / "playbooks/datei.yaml").write_text(text, encoding="utf-8")
+        assert net.change("ap", of="datei").seen is None

@@ -40,24 +40,44 @@ ALL = [("ssid", "frei"), ("interface", "wan"), ("default-route", "1")]
     ("heard", "why"),
     [
         (said(), ""),
+        (said(ssid=["andere", "frei"]), ""),
+        (said(ssid={"frei": 1}), "the network name 'frei' is not on the air"),
         (said(status="ENABLED"), ""),
         (said(pending=True), "radio0 is still being set up"),
         (said(status="HT_SCAN"), "radio0 is still being set up"),
-        (said(up=False), "the network name 'frei' is not on the air"),
+        (
+            said(up=False),
+            "the network name 'frei' is not on the air; the interface 'wan' is down; there is no default route",
+        ),
         (said(ssid="andere"), "the network name 'frei' is not on the air"),
         (said(status="DISABLED"), "the network name 'frei' is not on the air"),
         (said(route=False), "there is no default route"),
-        (said() | {"network.interface": {"interface": []}}, "there is no interface 'wan'"),
+        (said() | {"network.interface": {"interface": []}}, "there is no interface 'wan'; there is no default route"),
         ({"network.wireless": said()["network.wireless"]}, NO_NETIFD),
         ({}, NO_NETIFD),
     ],
     ids=[
-        "all", "enabled", "pending", "scan", "down", "other", "disabled", "no-route", "no-interface", "no-netifd",
-        "silent",
+        "all", "list", "odd", "enabled", "pending", "scan", "down", "other", "disabled", "no-route", "no-interface",
+        "no-netifd", "silent",
     ],
 )  # fmt: skip
-def test_first_reason_is_told(heard: dict[str, Any], why: str) -> None:
+def test_all_reasons_are_told(heard: dict[str, Any], why: str) -> None:
     assert failing(heard, ALL) == why
+
+
+def test_many_reasons_stay_a_short_line() -> None:
+    none = [f"there is no interface '{name}'" for name in "abc"]
+    told = failing(said(), [("interface", name) for name in "abcde"])
+    assert told == f"{'; '.join(none)}; 2 more checks do not hold"
+    assert failing(said(), [("interface", name) for name in "abcd"]).count("there is no interface") == 4
+
+
+def test_internet_is_looked_for_only_when_the_rest_holds() -> None:
+    def internet(_: Guests | None) -> Internet:
+        pytest.fail("it was looked for")
+
+    heard = Heard(said(route=False), internet=internet)
+    assert checks.failing(heard, [("internet", "router"), ("default-route", "1")]) == "there is no default route"
 
 
 def test_interface_that_is_down_is_not_one_that_is_missing() -> None:

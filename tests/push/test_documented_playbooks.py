@@ -51,8 +51,6 @@ def make_ready(place: Place, example: str) -> None:
         (tools / name).chmod(0o755)
     (root / "etc/init.d/chronyd").write_text(INIT, encoding="ascii")
     (root / "etc/init.d/chronyd").chmod(0o755)
-    with (root / "lab/services").open("a", encoding="ascii") as services:
-        services.write("dnsmasq\n")
     (root / "lab/batman").write_text("wlan0 02:00:00:00:00:01 0.240s\n", encoding="ascii")
 
 

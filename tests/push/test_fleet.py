@@ -18,7 +18,7 @@ from tests.push.net import network
 from wifimgr.errors import Refused
 from wifimgr.inventory import Inventory, load
 from wifimgr.model import Change, Outcome, Result, Router
-from wifimgr.push import fleet, opening, playbook
+from wifimgr.push import absent, fleet, opening, playbook
 from wifimgr.push.apply import Pusher
 from wifimgr.push.plan import PlaybookJob
 from wifimgr.settings import Rollout
@@ -104,7 +104,7 @@ def test_way_that_is_wrong_for_another_router_stops_nobody(
             raise Refused("needs-program", "it has a ProxyCommand")
         return []
 
-    monkeypatch.setattr(fleet, "jumps", jumps)
+    monkeypatch.setattr(absent, "jumps", jumps)
     assert [fleet.depth(inventory, name) for name in ALL] == [0, 1, 2, 1, 0]
 
 
@@ -290,6 +290,19 @@ def test_who_goes_first_is_told_and_not_of_one_router_alone(pusher: Pusher, monk
     assert said == ["leaf goes first; the others wait until it is confirmed"]
 
 
+def test_nobody_is_said_to_wait_for_the_first_one_where_all_others_are_held_back(
+    pusher: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said: list[str] = []
+    told = replace(pusher, say=lambda _, text: said.append(text))
+    monkeypatch.setattr(opening, "waits", lambda _, change, at: "open" if change.router != "gw" else "")
+    rolled = Rolled(told, monkeypatch, ALL, Rollout(), {})
+    assert (rolled.begun, said) == (["gw"], [])
+    monkeypatch.setattr(opening, "waits", lambda _, change, at: "open" if change.router not in ("gw", "mid") else "")
+    Rolled(told, monkeypatch, ALL, Rollout(), {})
+    assert said == ["mid goes first; the others wait until it is confirmed"]
+
+
 # ---------------------------------------------------------------- how many at once, and when to stop
 
 
@@ -404,6 +417,26 @@ def test_rollout_that_runs_into_the_opening_begins_no_more_there(noon: Pusher, m
     monkeypatch.setattr(Pusher, "push", push)
     outcomes = fleet.push_all(noon, noticed("leaf", "mid", "yard-ap"), lambda _: None)
     assert {each.router: each.why for each in outcomes} == {"leaf": "", "mid": "open until 18:00", "yard-ap": ""}
+
+
+def test_push_that_was_begun_asks_again_and_waits_where_its_place_opens(
+    noon: Pusher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = [datetime(2026, 11, 25, 7, 0, tzinfo=UTC)]
+    monkeypatch.setattr(opening, "now", lambda: clock[0])
+
+    def push(pusher: Pusher, planned: Change) -> Outcome:
+        pusher.ask_again(planned)
+        clock[0] = clock[0].replace(hour=9)
+        pusher.ask_again(planned)
+        return Outcome(planned.router, GOOD)
+
+    monkeypatch.setattr(Pusher, "push", push)
+    [outcome] = fleet.push_all(noon, noticed("leaf"), lambda _: None)
+    assert (outcome.result, outcome.why, outcome.error_id) == (Result.SKIPPED, "open until 18:00", "open-now")
+    clock[0] = clock[0].replace(hour=7)
+    [outcome] = fleet.push_all(noon, noticed("leaf"), lambda _: None, Rollout(while_open=True))
+    assert outcome.result is GOOD
 
 
 # ---------------------------------------------------------------- a way that is away

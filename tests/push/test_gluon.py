@@ -98,7 +98,8 @@ def test_change_is_taken_up_by_gluon_and_stays(tmp_path: Path) -> None:
         assert change.after == ("gluon reconfigure",)
         assert (change.takes, change.interrupts) == (gluon.TAKES, {"wifi": 60})
         assert {path.path for path in change.kept} == {
-            f"etc/config/{path.name}" for path in (net.router("node").root / "etc/config").iterdir()
+            *(f"etc/config/{path.name}" for path in (net.router("node").root / "etc/config").iterdir()),
+            gluon.KEYS,
         } - {GLUON}
         outcome = push(net)
         assert outcome == Outcome(

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from tests.networks import NETWORK, write
 from wifimgr.inventory import Inventory, load
-from wifimgr.model import Change
+from wifimgr.model import Change, Step
 from wifimgr.push import opening
+from wifimgr.push.patience import ARM_SECONDS, READ_SECONDS
 
 HOUSE = """\
 name: Haus
@@ -46,7 +47,8 @@ def noticed(name: str, **more: Any) -> Change:
 @pytest.mark.parametrize(
     ("at", "why"),
     [
-        (WEDNESDAY.replace(hour=12, minute=50), ""),
+        (WEDNESDAY.replace(hour=12, minute=57, second=39), ""),
+        (WEDNESDAY.replace(hour=12, minute=57, second=41), "about to open, until 21:00"),
         (WEDNESDAY.replace(hour=12, minute=59), "about to open, until 21:00"),
         (WEDNESDAY.replace(hour=13), "open until 21:00"),
         (WEDNESDAY.replace(hour=19, minute=59), "open until 21:00"),
@@ -62,6 +64,21 @@ def test_noticed_change_waits_while_the_place_is_open(tmp_path: Path, at: dateti
 def test_what_opens_before_the_end_of_a_longer_push_counts_as_open(tmp_path: Path) -> None:
     at, slow = WEDNESDAY.replace(hour=12, minute=50), noticed("haus-ap", radar=600.0)
     assert opening.waits(inventory(tmp_path), slow, at) == "about to open, until 21:00"
+
+
+def test_what_has_no_undo_counts_before_an_opening(tmp_path: Path) -> None:
+    at, found = WEDNESDAY.replace(hour=12, minute=40), inventory(tmp_path)
+    slow = Step(what="long", script=":", takes=500.0)
+    assert opening.waits(found, noticed("haus-ap", steps=(slow,)), at) == ""
+    assert opening.waits(found, noticed("haus-ap", steps=(slow, slow)), at) == "about to open, until 21:00"
+
+
+def test_place_that_opens_and_closes_within_a_push_is_seen(tmp_path: Path) -> None:
+    house = HOUSE.replace("Mo-Fr 14:00-21:00; Sa 20:00-26:00; PH off", "Mo-Fr 14:00-14:10")
+    at, slow = WEDNESDAY.replace(hour=12, minute=50), Step(what="long", script=":", takes=3000.0)
+    assert (
+        opening.waits(inventory(tmp_path, house), noticed("haus-ap", steps=(slow,)), at) == "about to open, until 14:10"
+    )
 
 
 def test_only_what_people_notice_waits(tmp_path: Path) -> None:
@@ -126,7 +143,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Inventory:
 @given(minutes=st.integers(0, 60 * 24 * 365))
 def test_change_waits_exactly_while_its_time_and_the_opening_meet(house: Inventory, minutes: int) -> None:
     at = datetime.fromtimestamp(WEDNESDAY.timestamp() + 60 * minutes, UTC)
-    within = house.network.push.confirm_within
+    within = house.network.push.confirm_within + READ_SECONDS + ARM_SECONDS
     later = datetime.fromtimestamp(at.timestamp() + within, UTC)
     meets = any(opening.open_places(house, "haus-ap", moment) for moment in (at, later))
     assert bool(opening.waits(house, noticed("haus-ap"), at)) is meets

@@ -342,6 +342,23 @@ def test_other_value_before_or_after_is_named(folder: Path, number: int, side: s
     assert moved(folder, replace(CHANGE, touched=tuple(touched))) == ("" if same else TOUCHED[number].what)
 
 
+def test_option_of_a_section_that_goes_is_seen_when_it_changes_and_stands_in_no_file(folder: Path) -> None:
+    edit = UciEdit(package="wireless", type="wifi-iface", name="alt", absent=True)
+
+    def now(key: str, off: int) -> Change:
+        text = f"config wifi-iface 'alt'\n\toption key '{key}'\n\toption disabled '{off}'\n"
+        _, touched = openwrt.render("eins-ap", [edit], {"etc/config/wireless": text.encode()})
+        return replace(CHANGE, touched=touched)
+
+    path = written(folder, now("altes-Geheimnis", 0))
+    assert "Geheimnis" not in path.read_text(encoding="utf-8") + repr(now("altes-Geheimnis", 0))
+    plan = planfile.read(path, folder)
+    plan.check(now("altes-Geheimnis", 1))
+    with pytest.raises(RouterError, match=r"changed since the plan: wireless\.alt; look") as caught:
+        plan.check(now("neues-Geheimnis", 0))
+    assert "Geheimnis" not in caught.value.line()
+
+
 def test_wish_that_came_or_went_is_named(folder: Path) -> None:
     new = Touched("wireless.radio1.country", None, "DE")
     assert moved(folder, replace(CHANGE, touched=(*TOUCHED, new))) == "wireless.radio1.country"

@@ -151,6 +151,21 @@ WRONG = {
         "files:\n  - {path: /etc/banner, content: x, mode: 644}\n",
         "playbooks/probe.yaml:5: files[0].mode: must be text, not a number; put it in quotes [wrong-type]",
     ),
+    "what nobody notices": (
+        UCI + "{type: system}\n      set: {a: 1}\ninterrupts: {wfii: 40s}\n",
+        "playbooks/probe.yaml:8: interrupts.wfii: is nothing that people notice; "
+        "what they notice is wifi, internet, network [wrong-type]",
+    ),
+    "checks as one mapping": (
+        UCI + "{type: system}\n      set: {a: 1}\nchecks: {ssid: frei}\n",
+        "playbooks/probe.yaml:8: checks: must be a list, not a mapping; "
+        "begin each item with a dash, like '- key: …' [wrong-type]",
+    ),
+    "wishes of a package as one mapping": (
+        "uci:\n  system: {section: {type: system}}\n",
+        "playbooks/probe.yaml:5: uci.system: must be a list, not a mapping; "
+        "begin each item with a dash, like '- section: …' [wrong-type]",
+    ),
     "mode with setuid": (
         'files:\n  - {path: /etc/banner, content: x, mode: "4755"}\n',
         'playbooks/probe.yaml:5: files[0].mode: is not a file mode; write it in quotes, like "0644" [wrong-type]',
@@ -177,6 +192,47 @@ def test_all_problems_of_a_file_are_told_at_once(tmp_path: Path) -> None:
 def test_path_that_may_not_be_pushed_is_refused(path: str, tmp_path: Path) -> None:
     [line] = problems(tmp_path, f"files:\n  - {{path: {path!r}, content: x}}\n".replace("\\n", "\n\n"))
     assert line.startswith("playbooks/probe.yaml:5: files[0].path: ")
+
+
+NEEDED_TO_START = [
+    "/bin/busybox", "/bin/sh", "/lib/ld-musl-mips-sf.so.1", "/lib/libc.so", "/lib/functions.sh", "/lib/preinit/x",
+    "/lib/upgrade/keep.d/own", "/sbin/procd", "/sbin/uci", "/usr/bin/awk", "/usr/sbin/mv", "/usr/lib/libjson-c.so.5",
+    "/usr/local/lib/libubox.so", "/usr/share/libubox/jshn.sh", "/boot/grub/grub.cfg", "/rom/bin/sh",
+    "/overlay/upper/bin/sh", "/mnt/x", "/opt/x", "/etc/inittab", "/etc/preinit", "/etc/rc.common", "/etc/diag.sh",
+    "/etc/rc.d/S00own", "/etc/hotplug.json", "/etc/hotplug-preinit.json", "/etc/modules-boot.d/x", "/etc/ld.so.preload",
+    "/etc/ld-musl-mips-sf.path", "/etc/.extroot-uuid", "/etc/openwrt_release", "/etc/selinux/config", "/etc/passwd",
+    "/etc/group", "/etc/shadow", "/etc/shells", "/etc/dropbear/dropbear_ed25519_host_key", "/etc/init.d/boot",
+    "/etc/init.d/dropbear", "/etc/init.d/network", "/etc/init.d/sysfixtime", "/etc/init.d/done",
+]  # fmt: skip
+OWN_FILES = [
+    "/etc/banner", "/etc/sysupgrade.conf", "/etc/crontabs/root", "/etc/dropbear/authorized_keys", "/etc/rc.local",
+    "/etc/uci-defaults/99-own", "/etc/hotplug.d/iface/99-own", "/etc/init.d/own", "/etc/init.d/bootstrap",
+    "/etc/snmp/snmpd.local.conf", "/etc/profile.d/own.sh", "/etc/nftables.d/own.nft", "/etc/ldap.conf", "/etc/hosts",
+    "/etc/modules.d/own", "/root/own.sh", "/www/index.html", "/www/cgi-bin/own", "/usr/local/bin/own",
+    "/usr/share/nftables.d/own.nft", "/usr/lib/lua/own.lua",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("path", NEEDED_TO_START)
+@pytest.mark.parametrize("wish", ["content: x", "absent: true"])
+def test_path_that_a_router_starts_with_is_neither_written_nor_removed(path: str, wish: str, tmp_path: Path) -> None:
+    [line] = problems(tmp_path, f"files:\n  - {{path: {path!r}, {wish}}}\n")
+    assert line.startswith("playbooks/probe.yaml:5: files[0].path: may not be pushed: ")
+    assert line.endswith("[bad-wish]")
+
+
+@pytest.mark.parametrize("path", OWN_FILES)
+def test_path_that_people_write_may_be_pushed(path: str, tmp_path: Path) -> None:
+    assert load(tmp_path, f"files:\n  - {{path: {path!r}, content: x}}\n").wishes(router()).edits
+
+
+def test_who_may_not_write_a_script_hears_where_to(tmp_path: Path) -> None:
+    [line] = problems(tmp_path, "files:\n  - {path: /usr/bin/own, content: x}\n")
+    assert line == (
+        "playbooks/probe.yaml:5: files[0].path: may not be pushed: files go below /etc, /root, /usr/lib/lua, "
+        "/usr/local/bin, /usr/share, /www; put a script of your own into /usr/local/bin and call it by its whole path "
+        "[bad-wish]"
+    )
 
 
 def test_bad_selector_is_told_with_its_line(tmp_path: Path) -> None:
@@ -265,23 +321,23 @@ WISHED_WRONG = {
     ),
     "list inside text": (
         "files: [{path: /etc/x, content: 'a {{ dns }}'}]\n",
-        "playbooks/probe.yaml:4: {{ dns }} is a list; use it as the whole value [bad-wish]",
+        "playbooks/probe.yaml:4: files[0]: {{ dns }} is a list; use it as the whole value [bad-wish]",
     ),
     "list as a file": (
         "files: [{path: /etc/x, content: '{{ dns }}'}]\n",
-        "playbooks/probe.yaml:4: a file cannot hold a list; use text [bad-wish]",
+        "playbooks/probe.yaml:4: files[0]: a file cannot hold a list; use text [bad-wish]",
     ),
     "list in match": (
         "uci:\n  system:\n    - section: {type: system, match: {a: '{{ dns }}'}}\n      set: {b: 1}\n",
-        "playbooks/probe.yaml:6: match takes plain text only; no lists, no secrets [bad-wish]",
+        "playbooks/probe.yaml:6: uci.system[0]: match takes plain text only; no lists, no secrets [bad-wish]",
     ),
     "list in a check": (
         "files: [{path: /etc/x, content: x}]\nchecks: [{ssid: '{{ dns }}'}]\n",
-        "playbooks/probe.yaml:5: a check takes plain text only; no lists, no secrets [bad-wish]",
+        "playbooks/probe.yaml:5: checks[0]: a check takes plain text only; no lists, no secrets [bad-wish]",
     ),
     "secret in a check": (
         "files: [{path: /etc/x, content: x}]\nchecks: [{ssid: '{{ door_key }}'}]\n",
-        "playbooks/probe.yaml:5: a check takes plain text only; no lists, no secrets [bad-wish]",
+        "playbooks/probe.yaml:5: checks[0]: a check takes plain text only; no lists, no secrets [bad-wish]",
     ),
 }
 
@@ -330,7 +386,7 @@ def test_check_that_is_wrong_once_its_variables_are_in_is_refused_by_its_line(tm
     with pytest.raises(ConfigError) as caught:
         wanted.wishes(router(gateway=value))
     assert caught.value.lines() == [
-        "playbooks/probe.yaml:9: the check 'ping' takes an IP address or a DNS name; "
+        "playbooks/probe.yaml:9: checks[0]: the check 'ping' takes an IP address or a DNS name; "
         "write it like 192.0.2.1, fe80::1%br-lan or www.example.org [bad-wish]"
     ]
     assert wanted.wishes(router(gateway="192.0.2.1")).checks == (("ping", "192.0.2.1"),)

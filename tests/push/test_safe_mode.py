@@ -17,16 +17,16 @@ import yaml
 
 from tests.networks import NETWORK, write
 from tests.routeros import FILTER, PASSWORD, Complaint, RouterOs, Session, listed, running
-from wifimgr.cli import plans
+from wifimgr.cli import plans, run
 from wifimgr.errors import ConfigError
 from wifimgr.inventory import Inventory, load
 from wifimgr.model import Change, Outcome, Result
 from wifimgr.platforms import routeros
-from wifimgr.push import fleet, playbook, safe_mode
+from wifimgr.push import fleet, planfile, playbook, safe_mode
 from wifimgr.push.apply import Pusher
 from wifimgr.push.leave import Leaver
-from wifimgr.push.plan import Plan, PlaybookJob, make_plan, plan_of
-from wifimgr.push.rollback import Rollback
+from wifimgr.push.plan import Plan, PlaybookJob, make_plan
+from wifimgr.push.rollback import plan_back
 from wifimgr.settings import Endpoint, Secret, make_state_dir
 from wifimgr.ssh import Deadline, KnownHosts, Target, console, target_of
 from wifimgr.store import Store
@@ -226,6 +226,46 @@ def test_router_that_was_changed_since_the_plan_is_left_alone(net: Net) -> None:
     assert net.router.holds("ip/dns", "servers") == ["192.0.2.99"]
 
 
+NAT = {"menu": "/ip/firewall/nat", "match": {"comment": "old printer"}, "absent": True}
+
+
+@pytest.mark.parametrize("from_file", [False, True])
+def test_item_that_was_changed_since_the_plan_is_not_removed(net: Net, from_file: bool) -> None:
+    """Also in what the playbook does not speak about: somebody may have made another item of it."""
+    net.wish([NAT])
+    made, path = net.plan(), net.folder / "plan.json"
+    planfile.write(path, made, net.folder, [])
+    [item] = net.router.items("ip/firewall/nat")
+    item["action"] = "masquerade"
+    if from_file:
+        job = net.job.playbook
+        [outcome] = planfile.read(path, net.folder).plan(net.inventory, net.known_hosts, job, []).outcomes
+    else:
+        outcome = net.push(made.to_do)
+    assert (outcome.result, outcome.error_id) == (Result.REFUSED, "moved-since-plan")
+    assert outcome.why == "changed since the plan: ip/firewall/nat[comment=old printer]"
+    assert net.router.items("ip/firewall/nat") == [item]
+
+
+def test_item_whose_counters_alone_moved_since_the_plan_is_removed(net: Net) -> None:
+    net.wish([NAT])
+    made, counted = net.plan(), net.router.counted
+    assert net.push(made.to_do) == Outcome("gw", Result.DONE)
+    assert net.router.items("ip/firewall/nat") == []
+    assert net.router.counted > counted
+
+
+def test_what_an_item_holds_that_goes_is_compared_and_not_shown(net: Net) -> None:
+    wireless = net.router.menus["interface/wireless"].items["*2"]
+    wireless["wpa2-pre-shared-key"] = "geheim-und-lang"
+    net.wish([{"menu": "/interface wireless", "match": {"name": "wlan2"}, "absent": True}])
+    made = net.plan()
+    planfile.write(net.folder / "plan.json", made, net.folder, [])
+    shown = repr(made) + repr(plans.rows(made, net.inventory)) + (net.folder / "plan.json").read_text(encoding="ascii")
+    assert "geheim-und-lang" in str(made.to_do[0].touched[0].before)
+    assert "geheim" not in shown
+
+
 def test_router_that_became_right_since_the_plan_is_left_alone(net: Net) -> None:
     net.wish([{"menu": "/system identity", "set": {"name": "neu"}}])
     changes = net.plan().to_do
@@ -278,6 +318,68 @@ def test_nothing_is_typed_where_safe_mode_is_not_shown(net: Net, monkeypatch: py
     assert (outcome.result, outcome.error_id) == (Result.FAILED, "bad-answer")
     assert outcome.why == "RouterOS does not say that it is in safe mode"
     assert net.router.actions == 0
+
+
+@pytest.mark.parametrize("after", ["taken", "refused"])
+def test_safe_mode_that_cannot_be_had_afterwards_does_not_hide_that_the_old_values_are_back(
+    net: Net, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    monkeypatch.setattr(safe_mode, "LONGEST_RETURN", 2.0)
+    net.hurry()
+    net.wish(WISHES, checks=[{"ping": "192.0.2.77"}])
+    safe_key, stranger = Session.safe_key, Session(net.router, None)  # type: ignore[arg-type]
+
+    def key(session: Session) -> None:
+        if net.router.undone and after == "taken":
+            net.router.holder = stranger
+        if net.router.undone and after == "refused":
+            return session.show(f"\nSafe Mode is not possible: too many actions\n{session.prompt}")
+        return safe_key(session)
+
+    monkeypatch.setattr(Session, "safe_key", key)
+    outcome = net.push()
+    assert (outcome.result, outcome.error_id) == (Result.ROLLED_BACK, "rolled-back")
+    assert outcome.hint == "the old values are back"
+    assert untouched(net.router)
+
+
+def test_old_values_are_not_believed_while_our_lost_session_may_go_on(net: Net) -> None:
+    def refuse(router: RouterOs, session: Session, line: str) -> None:
+        if " set " in line:
+            raise Complaint("failure: no")
+
+    net.router.before, net.router.undo_late = refuse, 3.0
+    outcome = net.push()
+    assert outcome == Outcome("gw", Result.FAILED, "RouterOS says: failure: no", outcome.hint, "bad-answer")
+    assert outcome.hint == "the old values are back; correct the playbook"
+    assert net.router.holder is None
+
+
+def test_change_that_may_still_be_held_by_somebody_else_is_not_judged(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safe_mode, "LONGEST_RETURN", 1.0)
+    net.hurry()
+    net.wish(WISHES, checks=[{"ping": "192.0.2.77"}])
+    monkeypatch.setattr(RouterOs, "undo", lambda router, session: None)
+    outcome = net.push()
+    assert (outcome.result, outcome.error_id) == (Result.UNREACHABLE, "unconfirmed")
+
+
+def test_secret_is_not_repeated_from_a_router_that_says_it_while_we_look(net: Net) -> None:
+    """Whatever the router says, and in whichever session."""
+    net.hurry()
+    net.wish([{"menu": "/system note", "set": {"note": "sehr-geheim"}}])
+
+    def tell(router: RouterOs, session: Session, line: str) -> None:
+        if router.holder is not None and router.holder is not session and "get note" in line:
+            raise Complaint(f"failure: {'x' * 190}sehr-geheim")
+
+    net.router.before = tell
+    outcome = net.push()
+    assert outcome.result is Result.ROLLED_BACK
+    assert "failure: xxx" in outcome.why
+    assert "sehr" not in outcome.why
 
 
 def test_session_that_is_lost_in_the_window_is_undone_by_the_router(net: Net) -> None:
@@ -476,13 +578,38 @@ def test_what_only_a_shell_can_carry_is_refused(net: Net, platform: str, playboo
 
 
 def test_there_is_no_snapshot_to_go_back_to_and_nothing_to_forget(net: Net) -> None:
-    [outcome] = plan_of(Rollback(), net.inventory, net.known_hosts, net.inventory.routers.values()).outcomes
+    [outcome] = plan_back(net.inventory, net.known_hosts, net.inventory.routers.values()).outcomes
     assert (outcome.result, outcome.error_id) == (Result.REFUSED, "no-snapshot")
-    users = len(net.router.users)
+    assert "apply it, or take it back on the router" in outcome.hint
     leaver = Leaver(net.inventory, net.known_hosts, net.store, "", lambda name, text: None)
     [left] = leaver.leave_all(net.inventory.routers.values())
     assert left == Outcome("gw", Result.ALREADY_RIGHT, "wifimgr leaves nothing on RouterOS to forget")
-    assert len(net.router.users) == users
+    assert net.router.users == [], "nobody logs in for that"
+
+
+def test_rollback_and_forget_say_at_once_that_there_is_nothing_for_them(
+    net: Net, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked whether something shall be done that is not done."""
+    asked: list[str] = []
+    monkeypatch.setattr("wifimgr.cli.common.need_somebody", lambda yes, hint: None)
+    monkeypatch.setattr("typer.confirm", lambda question, err: bool(asked.append(question)))
+    monkeypatch.chdir(net.folder)
+    assert run(["rollback", "gw"]) == 4
+    assert "gw: refused: RouterOS is changed under its safe mode" in capsys.readouterr().err
+    assert run(["forget", "gw"]) == 0
+    told = capsys.readouterr().err
+    assert "gw: already right: wifimgr leaves nothing on RouterOS to forget" in told
+    assert "would be removed" not in told
+    assert (asked, net.router.users) == ([], [])
+
+
+def test_plan_says_whether_the_network_or_only_the_login_is_touched(net: Net) -> None:
+    ssh = {"menu": "/ip service", "match": {"name": "ssh"}, "set": {"port": 2222}}
+    net.wish([ssh])
+    assert "only the login changes" in plans.warnings(net.plan(), net.inventory)[0]
+    net.wish([ssh, *WISHES])
+    assert "the network may be gone for a moment" in plans.warnings(net.plan(), net.inventory)[0]
 
 
 def test_plan_says_what_nobody_should_expect_of_routeros(net: Net) -> None:

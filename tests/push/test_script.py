@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from tests.push.box import Box
 from wifimgr.errors import RouterError
 from wifimgr.model import PathChange
+from wifimgr.platforms.edits import Questions, Service, Told
 from wifimgr.push import script
 
 ROUTER_SH = Path(script.__file__).with_name("router.sh")
@@ -38,6 +39,63 @@ def listed(path: bytes, content: bytes, mode: bytes = b"-rw-------") -> bytes:
     """One file as the router tells it."""
     size = str(len(content)).encode()
     return line(b"files") + b" ".join([mode, b"0", b"0", size, path]) + b"\n" + line(b"contents") + content + b"\n"
+
+
+# --- hostile answers to questions ---
+
+
+ASKED = Questions(packages=("p",), services=("s",), unless=("test 1",))
+SERVICE = [b"service s 50 - yes", b"link etc/rc.d/S50s ../init.d/s"]
+TOLD = [b"manager opkg", b"package p yes", *SERVICE, b"unless no", b"end"]
+
+
+def told(*lines: bytes) -> Told:
+    return script.read_told(answer(*map(line, lines)), ASKED)
+
+
+def test_answers_to_questions_are_read() -> None:
+    service = Service("50", "", True, {"etc/rc.d/S50s": "../init.d/s"})
+    assert told(*TOLD) == Told(manager="opkg", packages={"p": True}, services={"s": service}, unless=("no",))
+
+
+@pytest.mark.parametrize(
+    ("number", "hostile"),
+    [
+        (0, b"manager rm"),
+        (1, b"package other yes"),
+        (1, b"package p maybe"),
+        (2, b"service s $(x) - yes"),
+        (2, b"service s 50 123 yes"),
+        (2, b"service s 5;x - yes"),
+        (2, b"service other 50 - yes"),
+        (3, b"link etc/rc.d/S50$(x)s ../init.d/s"),
+        (3, b"link etc/rc.d/../passwd x"),
+        (3, b"link etc/rc.d/S50other x"),
+        (3, b"link etc/passwd x"),
+        (3, b"absent etc/config/network"),
+        (4, b"unless perhaps"),
+        (4, b"unless yes"),
+    ],
+)
+def test_hostile_answer_to_a_question_is_no_answer(number: int, hostile: bytes) -> None:
+    lines = [*TOLD[:number], hostile, *TOLD[number + (hostile != b"unless yes") :]]
+    with pytest.raises(RouterError) as caught:
+        told(*lines)
+    assert caught.value.id == "bad-answer"
+
+
+@pytest.mark.parametrize("number", [1, 2, 4])
+def test_question_without_an_answer_is_no_answer(number: int) -> None:
+    left = [each for place, each in enumerate(TOLD) if place != number and not (number == 2 and place == 3)]
+    with pytest.raises(RouterError) as caught:
+        told(*left)
+    assert caught.value.id == "bad-answer"
+
+
+def test_path_of_a_file_that_is_written_is_quoted() -> None:
+    change = PathChange(path="etc/x; reboot", before=None, after=b"x")
+    call = script.push("t1", [change], within=60, settle=0, gap=0, forget=False)
+    assert "\nnew 'etc/x; reboot' - x\n" in call.text
 
 
 # --- reading answers ---
@@ -214,7 +272,8 @@ def test_push_sends_hashes_of_what_it_saw_and_of_what_it_wants() -> None:
         PathChange(path="etc/a", before=None, after=quoted, mode="600"),
         PathChange(path="etc/c", before=b"gone", after=None),
     ]
-    text = script.push("t1", paths, within=89.2, settle=25, gap=5, forget=True).text
+    seen = {"etc/d": None, "etc/e": b"seen", "lib/f": None}
+    text = script.push("t1", paths, within=89.2, settle=25, gap=5, forget=True, seen=seen).text
     after = text.partition('eval "$SELF"\n')[2]
 
     def sums(**contents: bytes) -> str:
@@ -224,8 +283,12 @@ def test_push_sends_hashes_of_what_it_saw_and_of_what_it_wants() -> None:
         [
             "TX=t1",
             "HAVE='etc/b etc/c'",
+            "OVER=etc/b",
             "ABSENT=etc/a",
             f"BASE={shlex.quote(sums(b=b'old', c=b'gone'))}",
+            "SEEN=etc/e",
+            "LACKS='etc/d lib/f'",
+            f"MORE={shlex.quote(chr(10) + sums(e=b'seen'))}",
             "NEED=48",
             "begin",
             "new etc/a 600 " + shlex.quote("\n'x'"),
@@ -405,7 +468,7 @@ def test_steps_use_only_what_openwrt_has() -> None:
     code = re.sub(r"(?m)(^|\s)#.*", "", script.STEPS_SH)
     used = commands(code) - set(re.findall(r"(?m)^(\w+)\(\) ", code)) - BUILTINS
     shared = {"end_all", "find_state", "in_the_way", "lock", "say", "tell", "try_service", "undo_overdue"}
-    assert used - shared == {"apk", "command", "mkdir", "opkg", "rm", "sed", "sleep", "tail"}
+    assert used - shared == {"apk", "command", "grep", "mkdir", "opkg", "rm", "sed", "sh", "sleep", "tail"}
     assert "command -v apk" in code
 
 

@@ -72,10 +72,19 @@ def test_node_in_reconfigure_is_refused(node: Router, network: Connect) -> None:
 
 
 @pytest.mark.scenario(47)
-@pytest.mark.parametrize("what", ["reconfigure-dropbear", "reconfigure-keys"])
-def test_gluon_that_rewrites_our_way_in_is_seen_and_undone(node: Router, network: Connect, what: str) -> None:
+@pytest.mark.parametrize(
+    ("what", "keys"),
+    [
+        ("reconfigure-dropbear", "echo ssh-ed25519 AAAA a >"),
+        ("reconfigure-keys", "echo a >"),
+        ("reconfigure-keys", "rm -f "),
+    ],
+)
+def test_gluon_that_rewrites_our_way_in_is_seen_and_undone(
+    node: Router, network: Connect, what: str, keys: str
+) -> None:
     net = gluon_network(network, node)
-    node.run(f"mkdir -p /etc/dropbear; echo ssh-ed25519 AAAA a >/etc/dropbear/authorized_keys; echo b >/lab/{what}")
+    node.run(f"mkdir -p /etc/dropbear; {keys}/etc/dropbear/authorized_keys; echo b >/lab/{what}")
     before = node.flash()
     node.obey_reboots()
     outcome = net.push("mesh", net.change("mesh", node))

@@ -347,9 +347,9 @@ def test_a_confirm_needs_two_logins_some_time_apart(router: Router) -> None:
     tx, _ = push(router, changes(router), gap=2)
     time.sleep(2.2)  # the reload was asked for, and nothing has to settle
     with connect(router.target, Deadline(PATIENCE)) as first:
-        assert ask(router, script.confirm(tx), first) == ["state", "pending", "2"]
+        assert ask(router, script.confirm(tx), first) == ["state", "pending", "200"]
         time.sleep(2.1)
-        assert ask(router, script.confirm(tx), first) == ["state", "pending", "1"]  # it is still the same login
+        assert ask(router, script.confirm(tx), first) == ["state", "pending", "100"]  # it is still the same login
     assert ask(router, script.confirm(tx)) == ["state", "confirmed"]
 
 

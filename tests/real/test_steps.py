@@ -77,7 +77,7 @@ def test_what_comes_with_a_package_is_configured_and_started(manager: str, route
     refused = net.push(name, change)
     assert (refused.result, refused.error_id, router.flash()) == (Result.REFUSED, "no-undo", before)
     outcome = push(net, name, change)
-    assert outcome == Outcome(router.name, Result.DONE, f"done, and not taken back: {', '.join(steps)}")
+    assert outcome == Outcome(router.name, Result.DONE, f"this stays: {', '.join(steps)}")
     assert router.read("etc/config/agent") == b"config agent\n\toption location 'Haus'\n"
     assert sorted(path.name for path in (router.tree / "etc/rc.d").iterdir()) == [
         "K05agentd",
@@ -152,8 +152,8 @@ def test_secret_of_a_command_is_in_no_command_line(start: Start, network: Connec
     router = start("dash")
     net = network(router, word={"file": "word"})
     (net.folder / "word").write_text(SECRET)
-    unless = "test \"$(sed 1d /etc/kept 2>/dev/null)\" = '{{ word }}'"
-    run = "{ echo head; echo '{{ word }}'; } >/etc/kept; sleep 1; echo '{{ word }}'; exit 4"
+    unless = 'test "$(sed 1d /etc/kept 2>/dev/null)" = {{ word }}'
+    run = "{ echo head; echo {{ word }}; } >/etc/kept; sleep 1; echo {{ word }}; exit 4"
     name = net.write_playbook("secret", command=[{"about": "keep it", "unless": unless, "run": run}])
     change = net.change(name, router)
     seen: list[str] = []
@@ -169,12 +169,12 @@ def test_secret_of_a_command_is_in_no_command_line(start: Start, network: Connec
     for text in ("\n".join(seen), router.log(), f"{change}{outcome}"):
         assert SECRET not in text
     assert own_files_with(router, SECRET) == []
-    assert not Path(f"/proc/{router.init}/root/tmp/wifimgr/steps").exists()
+    assert not Path(f"/proc/{router.init}/root/tmp/wifimgr/step").exists()
 
 
 def test_command_that_takes_too_long_is_ended_with_all_it_began(router: Router, network: Connect) -> None:
     net = network(router)
-    run = "(sleep 600; echo x >/etc/late) & sleep 600; echo x >/etc/late"
+    run = "(sleep 600; echo x >/etc/late) & ((sleep 600; echo x >/etc/late) &); sleep 600; echo x >/etc/late"
     name = net.write_playbook("slow", command=[{"about": "wait", "unless": "false", "run": run, "within": "1s"}])
     outcome = push(net, name, net.change(name, router))
     assert outcome.why == "wait failed (it was ended after 1 s); no file was changed"

@@ -5,19 +5,71 @@ from __future__ import annotations
 import socket
 import threading
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
+from paramiko.common import OPEN_SUCCEEDED
 
 from tests.networks import write
-from tests.ssh.servers import HOST, RSA, Desk, enter, refused, rsa_file, serving, to
+from tests.ssh.servers import HOST, HOST_RSA, RSA, Desk, enter, refused, rsa_file, serving, to
+from wifimgr.errors import RouterError
 from wifimgr.inventory import load
 from wifimgr.settings import Endpoint
-from wifimgr.ssh import HostKey, KnownHosts, target_of
+from wifimgr.ssh import Deadline, HostKey, KnownHosts, connect, target_of
 from wifimgr.ssh.line import Line
+
+
+class Hop(Desk):
+    """Opens whatever connection is wished, and forwards so many bytes, both ways together; then it hangs."""
+
+    forwards, deaf = 0, False
+    to: tuple[str, int] = ("", 0)
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self.free = threading.Event()
+
+    def check_channel_direct_tcpip_request(self, chanid: int, origin: Any, destination: tuple[str, int]) -> int:
+        self.to = destination
+        return OPEN_SUCCEEDED
+
+    def forward(self, channel: paramiko.Channel) -> None:
+        """What is done with a connection."""
+        far = socket.create_connection(self.to)
+        for ends in ((channel, far), (far, channel)):
+            threading.Thread(target=self._pump, args=(channel, *ends), daemon=True).start()
+
+    def _pump(self, channel: paramiko.Channel, source: Any, target: Any) -> None:
+        with suppress(OSError, EOFError), closing(source):
+            while data := source.recv(4096):
+                self.forwards -= len(data)
+                if self.forwards < 0:
+                    if self.deaf:  # not even the connection to it is read any more
+                        channel.get_transport().packetizer.read_message = lambda *_: self.free.wait(600)
+                    self.free.wait(600)
+                    return
+                target.sendall(data)
+
+
+@pytest.mark.parametrize("deaf", [False, True])
+@pytest.mark.parametrize("forwards", [10, 1500, 3000, 30_000])
+def test_a_hop_that_hangs_in_the_middle_is_left_at_the_deadline(forwards: int, deaf: bool, tmp_path: Path) -> None:
+    """In the handshake behind it, in the login, or in a script that is too long to be sent without an answer."""
+    hop, key = Hop([RSA]), rsa_file(tmp_path)
+    hop.forwards, hop.deaf = forwards, deaf
+    with serving(Desk([RSA]), HOST) as far, serving(hop, HOST_RSA, hop.forward) as near:
+        target = to(far, HOST, key_file=key, through=to(near, HOST_RSA, name="hop", key_file=key))
+        began = time.monotonic()
+        with pytest.raises(RouterError) as caught, connect(target, Deadline(3)) as connection:
+            connection.run("# " + "x" * 4_000_000, Deadline(600))
+        took = time.monotonic() - began
+        hop.free.set()
+    assert caught.value.id == "unreachable"
+    assert took < 100
 
 
 @pytest.mark.parametrize("address", ["nowhere.invalid", "a" * 64 + ".invalid", ""])

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import socket
 import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import paramiko
 import pytest
 
-from tests.ssh.servers import HOST, Desk, enter, keygen, refused, rsa_file, serving, to
+from tests.ssh.servers import HOST, RSA, Desk, enter, keygen, refused, rsa_file, serving, to
 from wifimgr.settings import Secret
-from wifimgr.ssh.ourkeys import MOST_KEYS
+from wifimgr.ssh import Deadline
+from wifimgr.ssh.ourkeys import MOST_HELD, MOST_KEYS, _Agent
 
 with_openssh = pytest.mark.skipif(
     not all(map(shutil.which, ("ssh-keygen", "ssh-agent", "ssh-add"))), reason="needs OpenSSH's client"
@@ -175,6 +178,118 @@ def test_an_agent_that_does_not_behave_has_no_keys_and_holds_nobody_up(
         for client in held:
             client.close()
     assert found.id in ("login-refused", "unreachable")
+
+
+@contextmanager
+def fake_agent(folder: Path, talk: Callable[[socket.socket], object]) -> Iterator[Path]:
+    """An agent that does this with each who comes; it hangs up in the end."""
+    path, clients = folder / "agent", list[socket.socket]()
+
+    def serve() -> None:
+        with suppress(OSError):
+            while True:
+                clients.append(listener.accept()[0])
+                threading.Thread(target=behave, args=clients[-1:], daemon=True).start()
+
+    def behave(client: socket.socket) -> None:
+        with suppress(OSError):
+            talk(client)
+
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield path
+        finally:
+            with suppress(OSError):
+                listener.shutdown(socket.SHUT_RDWR)
+            thread.join(10)
+            for client in clients:
+                with suppress(OSError):
+                    client.shutdown(socket.SHUT_RDWR)
+                client.close()
+
+
+def identities(number: int, *keys: paramiko.PKey) -> bytes:
+    """The answer of an agent that announces so many keys and tells these."""
+    message = paramiko.Message()
+    message.add_bytes(b"\x0c")
+    message.add_int(number)
+    for key in keys:
+        message.add_string(key.asbytes())
+        message.add_string("")
+    return len(message.asbytes()).to_bytes(4, "big") + message.asbytes()
+
+
+def drip(client: socket.socket) -> None:
+    """A byte now and then, of an answer that never ends: each comes in time."""
+    client.sendall((1000).to_bytes(4, "big"))
+    while True:
+        client.sendall(b"\x0c")
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("talk", [lambda client: client.recv(1), drip], ids=["silent", "drips"])
+def test_agent_that_hangs_leaves_time_for_the_keys_in_files(
+    talk: Callable[[socket.socket], object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk([RSA])
+    with fake_agent(tmp_path, talk) as path, serving(desk, HOST) as endpoint:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        target = to(endpoint, HOST, agent=True, usual_keys=(rsa_file(tmp_path),), timeout=12.0)
+        enter(target)
+        desk.user_keys.clear()
+        found = refused(target)
+    assert found.id == "login-refused"
+    assert "; the SSH agent does not answer)" in found.what
+
+
+def test_agent_that_hangs_when_it_shall_sign_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def talk(client: socket.socket) -> None:
+        client.recv(5)
+        client.sendall(identities(1, RSA))
+        drip(client)
+
+    with fake_agent(tmp_path, talk) as path, serving(Desk([RSA]), HOST) as endpoint:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        found = refused(to(endpoint, HOST, agent=True, timeout=2.0))
+    assert found.id == "unreachable"
+    assert re.fullmatch(r"cannot be reached \((no answer in time|the SSH agent does not answer)\)", found.what)
+
+
+@pytest.mark.parametrize(
+    ("told", "most"),
+    [
+        (identities(1_000_000), MOST_HELD),
+        (identities(1_000_000, *[RSA] * 500), MOST_HELD),
+        (identities(2**32 - 1, RSA), MOST_HELD),
+        (b"\xff\xff\xff\xff" + identities(1, RSA), 0),
+        (identities(2, RSA, RSA), 2),
+    ],
+)
+def test_of_an_agent_that_announces_keys_without_end_few_are_taken(
+    told: bytes, most: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[bytes] = []
+
+    class Key(paramiko.AgentKey):
+        def __init__(self, agent: Any, blob: bytes, comment: str = "") -> None:
+            taken.append(blob)
+            super().__init__(agent, blob, comment)
+
+    def talk(client: socket.socket) -> None:
+        client.recv(5)
+        client.sendall(told)
+
+    monkeypatch.setattr(paramiko, "AgentKey", Key)
+    monkeypatch.setattr(paramiko.agent, "AgentKey", Key)
+    with fake_agent(tmp_path, talk) as path:
+        monkeypatch.setenv("SSH_AUTH_SOCK", str(path))
+        agent = _Agent(Deadline(600))
+        assert len(agent.get_keys()) == len(taken) == most
+        agent.close()
 
 
 def test_who_is_refused_by_an_old_server_hears_of_it(tmp_path: Path) -> None:

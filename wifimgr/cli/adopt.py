@@ -101,7 +101,7 @@ def _site(inventory: Inventory, likely: list[str], *, yes: bool) -> str:
         slug = str(typer.prompt("At which site does it stand?", default=default, err=True)).strip()
         if slug in inventory.sites:
             return slug
-        hint = did_you_mean(slug, inventory.sites)
+        hint = did_you_mean(slug, inventory.sites, "'wifimgr site list'")
         output.line(f"there is no site '{slug}'; {hint}; a new one: 'wifimgr site add {slug} …'", to=sys.stderr)
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from wifimgr.cli import common, output, plans
+from wifimgr.errors import ConfigError
 
 if TYPE_CHECKING:
     from wifimgr.inventory import Inventory
@@ -46,6 +47,7 @@ def plan(
     out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Keep the plan, for 'apply FILE'.")] = None,
 ) -> None:
     """Show what a playbook would change on which router. Nothing is changed."""
+    _no_plan(playbook)
     if out:
         from wifimgr.push.planfile import check_free
 
@@ -54,13 +56,23 @@ def plan(
     if form:
         output.show(plans.rows(made, inventory), "router", ("router", "result", "paths", "why"), form)
     else:
-        plans.show(made, sys.stdout, everything=run.verbose)
+        plans.show(made, inventory, sys.stdout, everything=run.verbose)
         for line in plans.warnings(made, inventory, everything=run.verbose) if made.to_do else ():
             output.line(line)
     if out:
         _keep(run, made, inventory, select, out)
     code = plans.code(made.outcomes)
     raise typer.Exit(CHANGES_PRESENT if exit_code and made.to_do and not code else code)
+
+
+def _no_plan(name: str) -> None:
+    """Raises ConfigError ``unknown-name`` where somebody names a plan file instead of a playbook."""
+    from wifimgr.push.planfile import is_planfile
+
+    if is_planfile(Path(name)):
+        what = "this is a plan, and no playbook" if Path(name).exists() else "there is no playbook of this name"
+        hint = f"plans take the name of a playbook; a plan is carried out by 'wifimgr apply {shlex.quote(name)}'"
+        raise ConfigError("unknown-name", what, where=name, hint=hint)
 
 
 def _keep(run: common.Run, made: Plan, inventory: Inventory, select: Sequence[str], out: Path) -> None:
@@ -155,12 +167,13 @@ def list_journal(
     from wifimgr.store import Store
 
     store = Store(make_state_dir(run.folder()))
+    short = output.is_table(form)
     rows = [
         {
-            "when": f"{entry.began.astimezone():%Y-%m-%d %H:%M:%S}",
+            "when": f"{entry.began.astimezone():{'%m-%d %H:%M' if short else '%Y-%m-%d %H:%M:%S'}}",
             "router": entry.router,
             "result": entry.result,
-            "what": entry.what,
+            "what": entry.what.partition(": ")[0] if short else entry.what,
             "why": entry.why,
             "detail": entry.detail,
             "transaction": entry.transaction,
@@ -168,4 +181,4 @@ def list_journal(
         for entry in store.entries(limit)
     ]
     store.close()
-    output.show(rows, "change", ("when", "router", "result", "what", "why", "detail"), form)
+    output.show(rows, "change", ("when", "router", "result", "what", "why", "detail"), form, least=("why", "what"))

@@ -58,7 +58,9 @@ def list_routers(run: common.Run, select: common.Select = [], form: common.Outpu
 
     columns = ("name", "site", "platform", "role", "operator", "manage", "lifecycle", "addresses")
     routers = selected(_load(run.folder()), select)
-    output.show([{key: getattr(router, key) for key in columns} for router in routers], "router", columns, form)
+    least = ("operator", "lifecycle", "platform", "manage")
+    rows = [{key: getattr(router, key) for key in columns} for router in routers]
+    output.show(rows, "router", columns, form, least=least)
 
 
 ROUTER_KEYS = (
@@ -94,7 +96,7 @@ def show_router(
     """Show every value of a router, and the line it comes from."""
     inventory = _load(run.folder())
     if name not in inventory.routers:
-        hint = did_you_mean(name, inventory.routers)
+        hint = did_you_mean(name, inventory.routers, "'wifimgr router list'")
         raise ConfigError("unknown-name", f"there is no router '{name}'", hint=hint)
     output.show(_values(inventory.routers[name]), "value", ("key", "value", "origin"), form)
 

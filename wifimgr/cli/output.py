@@ -48,17 +48,54 @@ def cell(value: object) -> str:
     return visible(f"{value:g}" if isinstance(value, float) else str(value))
 
 
+def is_table(form: Form | None) -> bool:
+    """Whether what goes to stdout is a table."""
+    return form is Form.TABLE or (form is None and sys.stdout.isatty())
+
+
 def show(
-    rows: Sequence[Row], noun: str, columns: Sequence[str], form: Form | None = None, *, to: TextIO | None = None
+    rows: Sequence[Row],
+    noun: str,
+    columns: Sequence[str],
+    form: Form | None = None,
+    *,
+    to: TextIO | None = None,
+    least: Sequence[str] = (),
 ) -> None:
     """Print rows, on stdout unless told otherwise.
 
     JSON and YAML hold every key of a row, table and TSV the given columns. Without a form it is a table on a terminal,
-    else TSV.
+    else TSV. On a narrow terminal the columns of ``least`` are left out, the first one first, until there is room.
     """
     file = to or sys.stdout
     chosen = form or (Form.TABLE if file.isatty() else Form.TSV)
+    if chosen is Form.TABLE and file.isatty():
+        columns = _that_fit(rows, columns, least, file)
     _PRINTERS[chosen](rows, noun, columns, file)
+
+
+LONGEST_CELL = 24
+"""What is longer may be broken."""
+BETWEEN = 3
+"""Characters between two columns of a table."""
+
+
+def _that_fit(rows: Sequence[Row], columns: Sequence[str], least: Sequence[str], file: TextIO) -> Sequence[str]:
+    """The columns that a terminal has room for; which are left out is told on stderr."""
+    from rich.console import Console
+
+    widths = {
+        name: max(len(name), *(min(len(cell(row.get(name))), LONGEST_CELL) for row in rows), 0) for name in columns
+    }
+    room, left_out = Console(file=file).width, list[str]()
+    for name in least:
+        if sum(widths.values()) + BETWEEN * (len(widths) - 1) <= room:
+            break
+        del widths[name]
+        left_out.append(name)
+    if left_out:
+        line(f"no room here for {', '.join(left_out)}: -o json, or a wider terminal", "dim", to=sys.stderr)
+    return [name for name in columns if name in widths]
 
 
 def _table(rows: Sequence[Row], noun: str, columns: Sequence[str], file: TextIO) -> None:
@@ -70,7 +107,9 @@ def _table(rows: Sequence[Row], noun: str, columns: Sequence[str], file: TextIO)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     console = Console(highlight=False, file=file)
     for number, column in enumerate(columns):  # the first one is the name people copy: not broken where there is room
-        table.add_column(Text(column), overflow="fold", no_wrap=number == 0 and console.width >= WIDE)
+        longest = max((len(cell(row.get(column))) for row in rows), default=0)
+        whole = number == 0 and (console.width >= WIDE or longest <= LONGEST_CELL)
+        table.add_column(Text(column), overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(Text(cell(value), style=state_style(value)) for value in map(row.get, columns)))
     if not console.is_terminal:  # no terminal, no width: nothing is folded or cut

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any, TextIO
 
 import typer
@@ -72,17 +75,17 @@ def rows(made: Plan, inventory: Inventory) -> list[dict[str, Any]]:
     return planned + others
 
 
-def show(made: Plan, to: TextIO, *, everything: bool = False) -> None:
+def show(made: Plan, inventory: Inventory, to: TextIO, *, everything: bool = False) -> None:
     """A plan for people; of many routers alike only the first ones are named, unless they want ``everything``."""
 
     def tell(text: str = "", style: str = "") -> None:
         output.line(text, style, to=to)
 
     tell(made.job.title, "bold")
-    for names, diff in _same_diffs(made.to_do):
+    for alike in _same_diffs(made.to_do, inventory):
         tell()
-        tell(_together(names, everything), "bold cyan")
-        for line in diff:
+        tell(alike.heading(everything), "bold cyan")
+        for line in alike.diff:
             tell(line, output.diff_style(line))
     tell()
     for line in _outcome_lines(made.outcomes, everything):
@@ -90,13 +93,39 @@ def show(made: Plan, to: TextIO, *, everything: bool = False) -> None:
     tell(_summary(made), "bold")
 
 
-def _same_diffs(changes: Iterable[Change]) -> list[tuple[list[str], tuple[str, ...]]]:
+_OWN = {"name": "\0", "place": "\1"}
+"""What is a router's own, and what stands for it where diffs are compared: nothing that a diff could hold."""
+
+
+@dataclass(slots=True)
+class _Alike:
+    """Routers with the same diff, but for their own names; ``diff`` is that of the first one."""
+
+    diff: tuple[str, ...]
+    own: list[str]
+    """In what else they differ: ``name``, ``place``."""
+    names: list[str] = field(default_factory=list)
+
+    def heading(self, everything: bool) -> str:
+        """Whose diff it is."""
+        if len(self.names) == 1:
+            return self.names[0]
+        own = f", each with its own {' and '.join(self.own)}: this is {self.names[0]}" if self.own else ""
+        return f"{some(self.names, everything)}  (the same for all {len(self.names)}{own})"
+
+
+def _same_diffs(changes: Iterable[Change], inventory: Inventory) -> Iterable[_Alike]:
     """Routers with the same diff stand together, in the order of the first of them."""
-    groups: dict[tuple[str, ...], list[str]] = {}
+    groups: dict[str, _Alike] = {}
     for change in changes:
         lines = (*(line for path in change.paths for line in path.diff), *_undo(change))
-        groups.setdefault(lines, []).append(change.router)
-    return [(names, diff) for diff, names in groups.items()]
+        text = "\n".join(lines)
+        place = inventory.sites[inventory.routers[change.router].site].name
+        for what, own in (("name", change.router), ("place", place)):
+            text = re.sub(rf"(?<![\w-]){re.escape(own)}(?![\w-])", _OWN[what], text)
+        differing = [what for what, mark in _OWN.items() if mark in text]
+        groups.setdefault(text, _Alike(lines, differing)).names.append(change.router)
+    return groups.values()
 
 
 def _undo(change: Change) -> tuple[str, ...]:
@@ -108,11 +137,6 @@ def _undo(change: Change) -> tuple[str, ...]:
     return (*lines, *([f"Taken back by itself unless confirmed: {undone}"] if undone else []))
 
 
-def _together(names: Sequence[str], everything: bool) -> str:
-    same = f"  (the same for all {len(names)})" if len(names) > 1 else ""
-    return some(names, everything) + same
-
-
 def some(names: Sequence[str], everything: bool) -> str:
     """Names on one line: ``a, b, c and 297 more``, unless somebody wants ``everything``."""
     if everything or len(names) <= MOST_NAMES + 1:
@@ -121,11 +145,17 @@ def some(names: Sequence[str], everything: bool) -> str:
 
 
 def _outcome_lines(outcomes: Iterable[Outcome], everything: bool) -> list[str]:
-    """A line for each outcome; routers with the same one share it."""
-    groups: dict[Outcome, list[str]] = {}
+    """A line for each outcome; routers with the same one share it, whose commands then say ``ROUTER``."""
+    groups: dict[Outcome, list[Outcome]] = {}
     for outcome in outcomes:
-        groups.setdefault(replace(outcome, router=""), []).append(outcome.router)
-    return [outcome_line(replace(outcome, router=some(names, everything))) for outcome, names in groups.items()]
+        alike = replace(outcome, router="", hint=outcome.hint.replace(f"-s {outcome.router}'", "-s ROUTER'"))
+        groups.setdefault(alike, []).append(outcome)
+    return [
+        outcome_line(replace(alike, router=some([each.router for each in each_of], everything)))
+        if len(each_of) > 1
+        else outcome_line(*each_of)
+        for alike, each_of in groups.items()
+    ]
 
 
 def _summary(made: Plan) -> str:
@@ -173,10 +203,6 @@ def warnings(made: Plan, inventory: Inventory, *, while_open: bool = False, ever
     return [visible(line) for line in lines]
 
 
-_NOTICED = {"wifi": "Wi-Fi"}
-"""How people call what a playbook interrupts, where that is not the word of the playbook."""
-
-
 def _headline(changes: Sequence[Change], inventory: Inventory) -> str:
     """``12 routers, 5 places, about 40 s without Wi-Fi each; 2 places are open now.``"""
     from wifimgr.push import opening
@@ -190,16 +216,37 @@ def _headline(changes: Sequence[Change], inventory: Inventory) -> str:
         counted(len({inventory.routers[change.router].site for change in changes}), "place"),
     ]
     if interrupts:
-        without = " and ".join(
-            f"{seconds:g} s without {_NOTICED.get(what, what)}" for what, seconds in interrupts.items()
-        )
+        without = " and ".join(f"{seconds:g} s without {opening.NOTICED[what]}" for what, seconds in interrupts.items())
         parts.append(f"about {without}{' each' if len(changes) > 1 else ''}")
+    elif noticed and all(_only_login(change, inventory) for change in noticed):
+        parts.append("only the login changes: people notice it if that fails")
     elif noticed:
         parts.append("the network may be gone for a moment")
     at = opening.now()
     places = {site.slug for change in noticed for site in opening.open_places(inventory, change.router, at)}
-    now_open = f"; {counted(len(places), 'place')} {'is' if len(places) == 1 else 'are'} open now" if places else ""
-    return f"{', '.join(parts)}{now_open}."
+    return f"{', '.join(parts)}{_open_now(places, inventory, at)}."
+
+
+def _only_login(change: Change, inventory: Inventory) -> bool:
+    """Whether a change concerns who logs in and where, and nothing else that people could notice."""
+    from wifimgr.platforms import platform_of
+    from wifimgr.platforms.programs import may_cut
+
+    platform = platform_of(inventory.routers[change.router])
+    others = [each for each in change.paths if not each.path.startswith(platform.LOGIN)]
+    return len(others) < len(change.paths) and not (platform.touches_connectivity(others) or may_cut(change.after))
+
+
+def _open_now(places: Collection[str], inventory: Inventory, at: datetime) -> str:
+    """``; 3 places are open now, 2 of them always``: nothing waits for a place that never closes."""
+    from wifimgr.push import opening
+
+    if not places:
+        return ""
+    always = sum(opening.never_closes(inventory, inventory.sites[slug], at) for slug in places)
+    of_them = "always" if always == len(places) else f"{always} of them always" if always else ""
+    text = f"; {counted(len(places), 'place')} {'is' if len(places) == 1 else 'are'} open now"
+    return f"{text}, {of_them}" if of_them else text
 
 
 def _waiting(changes: Iterable[Change], inventory: Inventory) -> dict[str, list[str]]:
@@ -258,42 +305,48 @@ def carry_out(
     from wifimgr.push.fleet import held_back, push_all
 
     if not (form or run.quiet):
-        show(made, sys.stderr, everything=run.verbose)
-    outcomes = [*made.outcomes, *(Outcome(name, Result.ALREADY_RIGHT) for name in made.already_right)]
+        show(made, inventory, sys.stderr, everything=run.verbose)
+    known = [*made.outcomes, *(Outcome(name, Result.ALREADY_RIGHT) for name in made.already_right)]
     stop = threading.Event()
+    ended: list[Outcome] = []
     care, at = care or inventory.network.rollout, opening.now()
     waiting = [] if care.while_open else [held_back(inventory, made.job, change, at) for change in made.to_do]
-    if made.to_do:
+    if waiting and all(waiting):
+        ended += filter(None, waiting)
+    elif made.to_do:
         for line in warnings(made, inventory, while_open=care.while_open, everything=run.verbose):
             run.say(line)
-    if waiting and all(waiting):
-        outcomes += filter(None, waiting)
-    elif made.to_do:
         ask(run, "Change them?", yes=yes)
         with opened_store(inventory) as store:
             pusher = Pusher(
                 inventory, known_hosts, store, made.job, visible(why), stop, teller(run), allow_no_undo=allow_no_undo
             )
-            outcomes += push_all(pusher, made.to_do, _progress(run, len(made.to_do)), care)
-    recap(run, outcomes, form, told=bool(made.to_do))
-    raise typer.Exit(INTERRUPTED if stop.is_set() else code(outcomes))
+            ended += push_all(pusher, made.to_do, _progress(run, len(made.to_do)), care)
+    recap(run, known, ended, form)
+    raise typer.Exit(INTERRUPTED if stop.is_set() else code([*known, *ended]))
 
 
 def _progress(run: common.Run, total: int) -> Callable[[Outcome], None]:
-    """Tells how each router ended, and how many of them have."""
+    """Tells how each of several routers ended, and how many of them have; why, and what to do, is told at the end."""
     ended = 0
 
     def tell(outcome: Outcome) -> None:
         nonlocal ended
         ended += 1
-        run.say(f"{ended} of {total}: {outcome_line(outcome)}" if total > 1 else outcome_line(outcome))
+        if total > 1:
+            run.say(f"{ended} of {total}: {outcome.router}: {outcome.result}")
 
     return tell
 
 
 def ask(run: common.Run, question: str, *, yes: bool) -> None:
     """Raises typer.Exit when somebody says no."""
-    if not (yes or typer.confirm(question, err=True)):
+    try:
+        agreed = yes or typer.confirm(question, err=True)
+    except typer.Abort:  # Ctrl-C, Ctrl-D, or nobody there any more: the line of the question is still open
+        agreed = False
+        print(file=sys.stderr)
+    if not agreed:
         run.say("nothing was changed")
         raise typer.Exit(1)
 
@@ -323,18 +376,24 @@ def teller(run: common.Run) -> Callable[[str, str], None]:
     return say
 
 
-def recap(run: common.Run, outcomes: Sequence[Outcome], form: output.Form | None, *, told: bool) -> None:
-    """How each router ended: as data where that is asked for or piped, and in one line for people if ``told``."""
-    if form or not sys.stdout.isatty():
+def recap(run: common.Run, known: Sequence[Outcome], ended: Sequence[Outcome], form: output.Form | None) -> None:
+    """How each router ended: as data where that is asked for or piped, else what there is to say of them, in numbers.
+
+    ``known`` was told before the question, so that data and numbers alone hold it.
+    """
+    outcomes = [*known, *ended]
+    is_data = bool(form) or not sys.stdout.isatty()
+    if is_data:
         rows = [
             {"router": each.router, "result": str(each.result), "why": each.why, "next": each.hint, "id": each.error_id}
             for each in outcomes
         ]
-        output.show(rows, "outcome", ("router", "result", "why", "next"), form)
-    if told:
-        counts: dict[str, int] = {}
-        for outcome in outcomes:
-            counts[outcome.result] = counts.get(outcome.result, 0) + 1
+        output.show(rows, "outcome", ("router", "result", "why", "next", "id"), form)
+    if not is_data or sys.stderr.isatty() != sys.stdout.isatty():  # else the data is read where this would stand
+        for line in _outcome_lines([each for each in ended if each.why or len(ended) == 1], run.verbose):
+            run.say(line)
+    if ended and len(outcomes) > 1:
+        counts = Counter(str(outcome.result) for outcome in outcomes)
         run.say(", ".join(f"{number} {what}" for what, number in counts.items()))
 
 

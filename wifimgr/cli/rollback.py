@@ -9,7 +9,6 @@ import typer
 
 from wifimgr.cli import common, plans
 from wifimgr.errors import ConfigError, visible
-from wifimgr.model import Manage
 
 if TYPE_CHECKING:
     from wifimgr.inventory import Inventory
@@ -54,13 +53,12 @@ def rollback(
     stop_after: plans.StopAfter = None,
 ) -> None:
     """Bring back the files from before the last confirmed change, as a change that goes back unless it is confirmed."""
-    from wifimgr.push.plan import plan_of
-    from wifimgr.push.rollback import Rollback
+    from wifimgr.push.rollback import plan_back
 
     inventory, known_hosts, routers = _chosen(run, names, select)
     common.need_somebody(yes, "say --yes")
     run.detail(f"reading {plans.counted(len(routers))}")
-    made = plan_of(Rollback(), inventory, known_hosts, routers)
+    made = plan_back(inventory, known_hosts, routers)
     # It heals, and somebody named these very routers: it does not wait for closing time.
     care = plans.rollout(inventory, canary=canary, at_once=at_once, stop_after=stop_after, while_open=True)
     plans.carry_out(run, made, inventory, known_hosts, why=why, yes=yes, form=form, care=care)
@@ -75,19 +73,21 @@ def forget(
     why: plans.Why = "",
 ) -> None:
     """Remove everything that is wifimgr's own from routers; their configuration stays as it is."""
-    from wifimgr.push.leave import Leaver
+    from wifimgr.push.leave import Leaver, has_traces
 
     inventory, known_hosts, routers = _chosen(run, names, select)
     common.need_somebody(yes, "say --yes")
-    ours = [router for router in routers if router.manage is Manage.PUSH]
-    for router in ours:
-        run.say(f"{router.name} at {inventory.sites[router.site].name}: guard and snapshot would be removed.")
-    if ours:
-        run.say("The configuration stays as it is, and there would be nothing to go back to.")
-        plans.ask(run, f"Forget {plans.counted(len(ours))}?", yes=yes)
+    marked = [router for router in routers if has_traces(router)]
     with plans.opened_store(inventory) as store:
-        outcomes = Leaver(inventory, known_hosts, store, visible(why), plans.teller(run)).leave_all(routers)
-    for outcome in outcomes:
-        run.say(plans.outcome_line(outcome))
-    plans.recap(run, outcomes, form, told=True)
-    raise typer.Exit(plans.code(outcomes))
+        leaver = Leaver(inventory, known_hosts, store, visible(why), plans.teller(run))
+        known = leaver.leave_all(router for router in routers if not has_traces(router))  # nobody logs in for that
+        for outcome in known:
+            run.say(plans.outcome_line(outcome))
+        for router in marked:
+            run.say(f"{router.name} at {inventory.sites[router.site].name}: guard and snapshot would be removed.")
+        if marked:
+            run.say("The configuration stays as it is, and there would be nothing to go back to.")
+            plans.ask(run, f"Forget {plans.counted(len(marked))}?", yes=yes)
+        ended = leaver.leave_all(marked)
+    plans.recap(run, known, ended, form)
+    raise typer.Exit(plans.code([*known, *ended]))

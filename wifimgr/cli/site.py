@@ -33,7 +33,8 @@ def explain(run: common.Run, slug: Slug, language: Language = "") -> None:
     folder = run.folder()
     inventory = load(folder)
     if slug not in inventory.sites:
-        raise ConfigError("unknown-name", f"there is no site '{slug}'", hint=did_you_mean(slug, inventory.sites))
+        hint = did_you_mean(slug, inventory.sites, "'wifimgr site list'")
+        raise ConfigError("unknown-name", f"there is no site '{slug}'", hint=hint)
     spoken = languages(inventory.network)
     if language and language not in spoken:
         hint = did_you_mean(language, spoken)

@@ -111,21 +111,29 @@ class Stage:
 
 
 def _set_the_scene(folder: Path) -> None:
-    """Opens all places of the copy but one, and switches the lamp posts of one off: a demo at night shows the same.
+    """Sets the hours of the copy by the clock, so that a demo at night shows the same.
 
-    The first place with opening hours that is no youth centre is the closed one.
+    The first library is closed, the first youth centre open for some hours more, and every other place open always.
+    The lamp posts of the first place that has some are off.
     """
     now = datetime.now(ZoneInfo(load_network(folder).file.timezone))
-    later = f"{now + timedelta(hours=2):%H}:00-{now + timedelta(hours=5):%H}:00"
-    closed = dark = False
+    later, around = _hours(now, 2, 5), _hours(now, -3, 6)
+    closed = dark = opened = False
     for path in sorted((folder / NETWORK_FILE).parent.glob("sites/*.yaml")):
         text = path.read_text(encoding="utf-8")
         off = not dark and "\npower: {switched:" in text
         shut = not closed and not off and "\nkind: library" in text and "\nopening_hours:" in text
         text = _put(text, "power", f'{{switched: "{later if off else "24/7"}"}}', instead_of=r"\{switched:.*\}")
-        text = _put(text, "opening_hours", f'"{later if shut else "24/7"}"', instead_of=".*")
+        busy = not opened and not off and "\nkind: youth-center" in text and "\nopening_hours:" in text
+        hours = later if shut else around if busy else "24/7"
+        text = _put(text, "opening_hours", f'"{hours}"', instead_of=".*")
         path.write_text(text, encoding="utf-8")
-        dark, closed = dark or off, closed or shut
+        dark, closed, opened = dark or off, closed or shut, opened or busy
+
+
+def _hours(now: datetime, begin: int, end: int) -> str:
+    """Hours of every day, from so many hours after now (negative: before) until so many after; also over midnight."""
+    return f"{now + timedelta(hours=begin):%H}:00-{now + timedelta(hours=end):%H}:00"
 
 
 def _put(text: str, key: str, value: str, *, instead_of: str) -> str:

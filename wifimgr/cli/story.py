@@ -11,7 +11,12 @@ from rich.text import Text
 from wifimgr.cli.stage import Stage
 from wifimgr.cli.story_push import PushStory
 from wifimgr.cli.story_watch import Doors, WatchStory, served
-from wifimgr.model import Manage
+from wifimgr.model import Change, Manage
+from wifimgr.push import opening
+from wifimgr.push.ready import is_ours
+
+NOTICED = "time-and-log"
+"""A playbook that people would notice, and that the story does not use."""
 
 
 def tell(folder: Path, *, stay: bool) -> list[str]:
@@ -50,6 +55,7 @@ def _stay(stage: Stage, doors: Doors) -> None:
         f"router show {router.name}",
         "plan identity",
         f"apply identity -s {place}",
+        *_that_wait(stage),
         "journal list",
     ):
         stage.console.print(f"   {stage.command(words)}", markup=False)
@@ -57,3 +63,15 @@ def _stay(stage: Stage, doors: Doors) -> None:
         threading.Event().wait()
     except KeyboardInterrupt:
         stage.console.print("\nstopped; nothing is left behind")
+
+
+def _that_wait(stage: Stage) -> list[str]:
+    """A command that waits for a place to close, and the same that does not; none where no place will."""
+    at, inventory = opening.now(), stage.inventory
+    ours = (router for router in inventory.routers.values() if is_ours(router))
+    noticed = (Change(router=router.name, paths=(), touched=(), connectivity=True) for router in ours)
+    places = (inventory.routers[each.router].site for each in noticed if opening.waits(inventory, each, at))
+    place = next(places, "")
+    if not (place and (stage.folder / "playbooks" / f"{NOTICED}.yaml").is_file()):
+        return []
+    return [f"apply {NOTICED} -s {place}{option}" for option in ("", " --while-open")]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 
 from wifimgr.cli import output
 from wifimgr.cli.stage import Stage
 from wifimgr.errors import LabError, Refused
 from wifimgr.lab import SimulatedRouter
 from wifimgr.model import Change, Manage, Outcome, Result
+from wifimgr.push import opening
 from wifimgr.push.apply import Pusher
 from wifimgr.push.fleet import push_all
 from wifimgr.push.plan import Plan, PlaybookJob, choose, make_plan
@@ -16,11 +18,11 @@ from wifimgr.push.playbook import load as load_playbook
 from wifimgr.settings import Rollout
 
 PLAYBOOK = "guest-wifi"
+TROUBLE = 3
+"""Routers with which something goes wrong."""
 SHOWN_FILE = "etc/config/wireless"
-CAREFULLY = Rollout(while_open=True)
-"""At any hour: nobody is in these places."""
 ALL_AT_ONCE = Rollout(canary=0, stop_after=0, while_open=True)
-"""Whatever goes wrong."""
+"""Whatever goes wrong, and at any hour."""
 
 
 class PushStory:
@@ -35,11 +37,16 @@ class PushStory:
         self.stage.title("What would change?")
         self.stage.say(f"wifimgr plan {PLAYBOOK}", "dim")
         plan = self._plan()
-        trouble, well = _cast(plan)
-        self._push(well)
-        self._push_again(well)
+        at = opening.now()
+        waiting = {each.router: why for each in plan.to_do if (why := opening.waits(self.stage.inventory, each, at))}
+        trouble, well = _cast(plan, waiting)
+        go, held = [[each for each in well if (each.router in waiting) is held] for held in (False, True)]
+        if not go:
+            go, held = held, go
+        self._push(go, held)
+        self._push_again(go)
         self._push_with_trouble(trouble)
-        self._push_after_trouble(trouble)
+        self._push_after_trouble(trouble, held)
         self._refuse_watched()
         self._read_journal()
 
@@ -58,11 +65,13 @@ class PushStory:
         )
         return plan
 
-    def _push(self, changes: list[Change]) -> None:
+    def _push(self, changes: list[Change], held: list[Change]) -> None:
         self.stage.title(f"Change {len(changes)} of them: one alone, then what is behind another router first")
         self.stage.say(f"wifimgr apply {PLAYBOOK}", "dim")
-        self.stage.say("About fifteen seconds: each one settles, then has to let us in twice. Three wait for step 4.")
-        outcomes = self._apply(changes, CAREFULLY)
+        self.stage.say("About fifteen seconds: each one settles, then has to let us in twice. Three are for step 4.")
+        ended = self._apply([*changes, *held], Rollout(while_open=not held))
+        self._check_held([outcome for outcome in ended if outcome.error_id == "open-now"], held)
+        outcomes = [outcome for outcome in ended if outcome.error_id != "open-now"]
         first = outcomes[0].router
         self.stage.say(f"{first} went first: had it not been confirmed, no other would have been touched.")
         done = [outcome.router for outcome in outcomes if outcome.result is Result.DONE]
@@ -77,6 +86,20 @@ class PushStory:
         )
         self.stage.check(
             arrived, "their files are what the plan said, byte for byte", "a file is not what the plan said"
+        )
+
+    def _check_held(self, waiting: list[Outcome], held: list[Change]) -> None:
+        """What people would notice is not done to them while their place is open."""
+        if not held:
+            return
+        names = {each.router for each in held}
+        untouched = all(
+            self.stage.lab.routers[each.router].read(path.path) == path.before for each in held for path in each.paths
+        )
+        self.stage.check(
+            untouched and {outcome.router for outcome in waiting} == names,
+            f"{', '.join(sorted(names))} not touched: {waiting[0].why if waiting else ''}; step 5 does not wait",
+            f"a place is open, but {', '.join(sorted(names))} did not wait",
         )
 
     def _push_again(self, changes: list[Change]) -> None:
@@ -123,9 +146,11 @@ class PushStory:
         for router in (cut_off, late, dark):
             router.misbehave("")
 
-    def _push_after_trouble(self, trouble: list[Change]) -> None:
-        self.stage.title("The trouble is over: the same three once more")
-        results = {outcome.result for outcome in self._apply(trouble, ALL_AT_ONCE)}
+    def _push_after_trouble(self, trouble: list[Change], held: list[Change]) -> None:
+        too = f", and {len(held)} where a place is open" if held else ""
+        self.stage.title(f"The trouble is over: the same three once more{too}")
+        self.stage.say(f"wifimgr apply {PLAYBOOK} --while-open", "dim")
+        results = {outcome.result for outcome in self._apply([*trouble, *held], ALL_AT_ONCE)}
         self.stage.check(results == {Result.DONE}, "confirmed", "a router that went back cannot be changed any more")
 
     def _check_back(
@@ -176,12 +201,12 @@ class PushStory:
         return outcomes
 
 
-def _cast(plan: Plan) -> tuple[list[Change], list[Change]]:
-    """Three routers for the trouble, if possible at three places, and all the others."""
-    to_do = list(plan.to_do)
-    step = max(1, len(to_do) // 3)
-    trouble = to_do[::step][:3]
-    return trouble, [each for each in to_do if each not in trouble]
+def _cast(plan: Plan, waiting: Collection[str]) -> tuple[list[Change], list[Change]]:
+    """Three routers for the trouble, if possible at three places that are not waited for, and all the others."""
+    free = [each for each in plan.to_do if each.router not in waiting]
+    several = free if len(free) > TROUBLE else list(plan.to_do)
+    trouble = several[:: max(1, len(several) // TROUBLE)][:TROUBLE]
+    return trouble, [each for each in plan.to_do if each not in trouble]
 
 
 def _diff_of(planned: Change, path: str) -> tuple[str, ...]:

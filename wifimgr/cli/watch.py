@@ -190,7 +190,7 @@ def status(run: common.Run, select: common.Select = [], form: common.Output = No
         snapshot = take(inventory, store, datetime.now(UTC))
         beat = store.last_beat()
     places = _places(snapshot, chosen)
-    if form is output.Form.TABLE or (form is None and sys.stdout.isatty()):
+    if output.is_table(form):
         output.line(f"{inventory.network.name}: {_summary(places)}", "bold")
         output.line()
         rows = [row for place in places for row in place.overview()]

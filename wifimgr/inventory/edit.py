@@ -332,7 +332,8 @@ def site_file(slug: str) -> str:
 def known(name: str, names: Collection[str], noun: str) -> None:
     """Raises ConfigError ``unknown-name`` when a name is none of these."""
     if name not in names:
-        raise ConfigError("unknown-name", f"there is no {noun} '{name}'", hint=did_you_mean(name, names))
+        hint = did_you_mean(name, names, f"'wifimgr {noun} list'")
+        raise ConfigError("unknown-name", f"there is no {noun} '{name}'", hint=hint)
 
 
 _SITE_KEYS: Mapping[str, tuple[str, str]] = {

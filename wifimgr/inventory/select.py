@@ -60,6 +60,8 @@ class Term:
     """One condition."""
 
     text: str
+    key: str
+    """Empty: a bare word."""
     wanted: str
     """What stands right of the sign: alternatives with commas between them."""
     values: Callable[[Inventory, Router], Iterable[str]]
@@ -79,7 +81,7 @@ class Term:
         if not all(parts):
             raise ConfigError("bad-selector", "a value is missing", key=text, hint="write key=value or key!=value")
         pattern = re.compile("|".join(fnmatch.translate(part) for part in parts), re.IGNORECASE)
-        return cls(text, wanted, KEYS.get(key, _BARE), pattern, sign == "!=")
+        return cls(text, key, wanted, KEYS.get(key, _BARE), pattern, sign == "!=")
 
     def matches(self, inventory: Inventory, router: Router) -> bool:
         """Whether the condition holds for a router."""
@@ -136,6 +138,11 @@ def _nothing(inventory: Inventory, selector: Selector) -> ConfigError:
     return ConfigError("nothing-selected", "no router matches all parts", key=selector.text, hint=hint)
 
 
+_ROUTERS, _SITES = "'wifimgr router list'", "'wifimgr site list'"
+_LISTINGS: Mapping[str, str] = {"": _ROUTERS, "name": _ROUTERS, "behind": _ROUTERS, "site": _SITES}
+"""What lists the values of a key, where there are many."""
+
+
 def _closest(inventory: Inventory, term: Term) -> str:
     values = {value for router in inventory.routers.values() for value in term.values(inventory, router) if value}
-    return did_you_mean(term.wanted, values)
+    return did_you_mean(term.wanted, values, _LISTINGS.get(term.key, ""))

@@ -115,6 +115,8 @@ class SimulatedRouter:
         for folder in ("etc/init.d", "etc/rc.d", "lib/upgrade/keep.d", "tmp/run", "lab"):
             (self.root / folder).mkdir(parents=True, exist_ok=True)
         (self.root / "var").symlink_to("tmp")
+        if not gluon:
+            self._write("services", "dnsmasq\n")
         (self.root / "sbin").mkdir()
         (self.root / "sbin/reboot").symlink_to(tools / "reboot")
         if gluon:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 from wifimgr.model import Value
 
@@ -12,7 +12,11 @@ MASK = "***"
 NEW_MASK = "*** (new)"
 MASKED_OUT = "-***"
 """A line that goes and may be a secret."""
+HEADS = 2
 CONTEXT_LINES = 2
+MOST_COMPARED = 1000
+"""Lines between the first and the last that differ. Where there are more, nobody looks which of them are the same: on a
+file that was made for it, that takes minutes."""
 _FIRST_SIGN = 0xF0000  # private use: no font shows these, no language needs them
 _SIGN = re.compile("\ue000[\U000f0000-\U000ffffd]\ue001")
 _INVISIBLE = re.compile(
@@ -22,16 +26,43 @@ _INVISIBLE = re.compile(
 
 
 def unified(path: str, before: str | None, after: str | None) -> tuple[str, ...]:
-    """The lines of a unified diff of two texts that hold no secret any more; None: the file is not there."""
-    lines = difflib.unified_diff(
-        _lines(before),
-        _lines(after),
-        "not there" if before is None else f"/{path}",
-        "removed" if after is None else f"/{path}",
-        lineterm="",
-        n=CONTEXT_LINES,
-    )
+    """The lines of a unified diff of two texts that hold no secret any more; None: the file is not there.
+
+    The first :data:`HEADS` lines name the files, if there is any line. A line further down may look like them.
+    """
+    old, new = _lines(before), _lines(after)
+    heads = "not there" if before is None else f"/{path}", "removed" if after is None else f"/{path}"
+    start = _same(old, new)
+    end = _same(old[start:][::-1], new[start:][::-1])
+    if max(len(old), len(new)) - start - end > MOST_COMPARED:
+        lines = _as_a_whole(heads, old, new, start, end)
+    else:
+        lines = difflib.unified_diff(old, new, *heads, lineterm="", n=CONTEXT_LINES)
     return tuple(visible(line) for line in lines)
+
+
+def _same(old: list[str], new: list[str]) -> int:
+    """How many lines are the same from the start on."""
+    differ = (number for number, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1])
+    return next(differ, min(len(old), len(new)))
+
+
+def _as_a_whole(heads: tuple[str, str], old: list[str], new: list[str], start: int, end: int) -> Iterator[str]:
+    """A unified diff that takes everything between the first and the last line that differ as one."""
+    first, behind = max(0, start - CONTEXT_LINES), min(end, CONTEXT_LINES)
+    gone, come = old[start : len(old) - end], new[start : len(new) - end]
+    around = start - first + behind
+    yield f"--- {heads[0]}"
+    yield f"+++ {heads[1]}"
+    yield f"@@ -{_range(first, len(gone) + around)} +{_range(first, len(come) + around)} @@"
+    yield from (f" {line}" for line in old[first:start])
+    yield from (f"-{line}" for line in gone)
+    yield from (f"+{line}" for line in come)
+    yield from (f" {line}" for line in old[len(old) - end :][:behind])
+
+
+def _range(first: int, lines: int) -> str:
+    return f"{first + (lines > 0)},{lines}"
 
 
 def _lines(text: str | None) -> list[str]:

@@ -150,8 +150,9 @@ class Told:
     """Package to whether it is installed."""
     services: Mapping[str, Service | None] = field(default_factory=dict)
     """Service to what is known of it; None: there is no such service."""
-    unless: tuple[bool, ...] = ()
-    """Of each test, whether it says that all is right already."""
+    unless: tuple[str, ...] = ()
+    """What became of each test: ``yes``, all is right already; ``no``; or why there is no answer: ``late``, ``missing``
+    (the shell found no program of that name, or may not run it), ``broken`` (the shell cannot read it)."""
 
 
 NOTHING_ASKED = Questions()

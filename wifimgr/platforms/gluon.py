@@ -36,6 +36,7 @@ from wifimgr.platforms.openwrt import (
     Facts,
     checks_as_wished,
     endpoint_after,
+    hidden_values,
     paths_of_checks,
     questions,
     radar_seconds,
@@ -49,6 +50,7 @@ __all__ = [
     "SAFE_MODE",
     "checks_as_wished",
     "endpoint_after",
+    "hidden_values",
     "paths_of_checks",
     "questions",
     "radar_seconds",
@@ -81,6 +83,8 @@ TAKES = 90.0
 SETTLES = 20.0
 """Seconds more that effects get to show: the mesh and its tunnel come up after the network."""
 
+LOGIN = ()
+"""There are none: whatever changes, the network restarts."""
 INTERRUPTS = {"wifi": 60.0}
 """What people notice of a restart of the network and for how many seconds, where a playbook does not say it."""
 
@@ -146,14 +150,14 @@ def after(changes: Iterable[PathChange], *, back: bool = False) -> tuple[str, ..
 
 
 def kept(changes: Iterable[PathChange], files: Facts, modes: Mapping[str, str]) -> tuple[PathChange, ...]:
-    """The files that taking the changes up may rewrite: what was read of them and does not change itself."""
+    """The files that taking the changes up may make or rewrite: what was read of them and does not change itself."""
     changed = {change.path for change in changes}
     if not any(map(_makes_anew, changed)):
         return ()
     return tuple(
         PathChange(path=path, before=raw, after=raw, link=modes.get(path) == "link")
         for path, raw in sorted(files.items())
-        if raw is not None and path not in changed and (path.startswith(FOLDER) or path == KEYS)
+        if path not in changed and (path == KEYS or (raw is not None and path.startswith(FOLDER)))
     )
 
 

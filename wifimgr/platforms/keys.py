@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Self
 
@@ -27,6 +27,11 @@ _LINE = re.compile(
     r"(?P<kind>(?:sk-)?(?:ssh-(?:ed25519|rsa|dss)|ecdsa-sha2-nistp(?:256|384|521))(?:@openssh\.com)?)[ \t]+"
     r"(?P<key>[A-Za-z0-9+/]+={0,2})(?:[ \t]+(?P<comment>[^\r\n]*))?"
 )
+
+
+_OPTION = re.compile(r"(?<![\w-])([\w-]+)=\"((?:[^\"\\\n]|\\.)*)")
+_OPEN = ("cert-authority", "expiry-time", "from", "permitlisten", "permitopen", "principals", "tunnel")
+"""Options whose values are no secrets. In ``command`` and ``environment`` there may be any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +74,31 @@ def loses(changes: Iterable[PathChange], ours: tuple[str, str] | None) -> bool:
     )
 
 
+def secrets_in(text: str) -> set[str]:
+    """What is in the quotes of options that may hold a secret."""
+    return {value for name, value in _OPTION.findall(text) if value and name.lower() not in _OPEN}
+
+
+def covered(text: str, cover: Callable[[str], str]) -> str:
+    """The text with something else in those quotes."""
+
+    def stand_in(option: re.Match[str]) -> str:
+        return option[0] if option[1].lower() in _OPEN else f'{option[1]}="{cover(option[2])}'
+
+    return _OPTION.sub(stand_in, text)
+
+
 def _kept(raw: bytes | None) -> set[tuple[str, str]]:
     lines = (raw or b"").decode("utf-8", "surrogateescape").splitlines()
     return {key.same for line in lines if (key := PublicKey.parse(line))}
 
 
-def wished(edit: KeysEdit, before: str) -> tuple[str, dict[PublicKey, tuple[str | None, str | None]]]:
-    """The file as it shall be, and each line that is wished or goes, before and after.
+Told = tuple[str, str | None, str | None]
+"""A line for people, as it is and as it shall be; None: not there."""
+
+
+def wished(edit: KeysEdit, before: str) -> tuple[str, list[Told]]:
+    """The file as it shall be, and each line that is wished or goes.
 
     Lines that are no keys stay, unless the wish is ``only``: then comments stay. Raises ConfigError ``bad-wish`` for
     what is no key, and where no key would be left.
@@ -86,24 +109,27 @@ def wished(edit: KeysEdit, before: str) -> tuple[str, dict[PublicKey, tuple[str 
         kind, key = min(both)
         raise _wrong(edit, f"{PublicKey(kind, key).label} shall be both present and absent", "keep one of both")
     seen, lines = set[tuple[str, str]](), list[str]()
-    told: dict[PublicKey, tuple[str | None, str | None]] = {}
+    told = list[Told]()
     for line in before.splitlines():
         found = PublicKey.parse(line)
         if not found:
-            lines += [] if edit.only and line.strip() and not line.lstrip().startswith("#") else [line]
-        elif found.same in absent or (edit.only and found.same not in present):
-            told[found] = (line, None)
+            if edit.only and line.strip() and not line.lstrip().startswith("#"):
+                told.append(("a line without a key", line, None))
+            else:
+                lines.append(line)
+        elif found.same in absent or found.same in seen or (edit.only and found.same not in present):
+            told.append((found.label, line, None))
         elif found.same not in present:
             lines.append(line)
-        elif found.same not in seen:
+        else:
             wanted, new = present[found.same]
             new = line if found.options == wanted.options else new
             seen.add(found.same)
-            told[wanted] = (line, new)
+            told.append((wanted.label, line, new))
             lines.append(new)
     for same, (wanted, new) in present.items():
         if same not in seen:
-            told[wanted] = (None, new)
+            told.append((wanted.label, None, new))
             lines.append(new)
     if not any(map(PublicKey.parse, lines)):
         raise _wrong(edit, "no key would be left to log in with", "name one that stays")

@@ -40,9 +40,14 @@ IDENTITY = (GLUON_MARK,)
 
 CONNECTIVITY = {f"etc/config/{package}" for package in ("network", "wireless", "firewall", "dropbear")}
 """A mistake in one of these can cut our way to the router."""
+LOGIN = ("etc/config/dropbear", "etc/dropbear/")
+"""How the paths begin that concern nobody but those who log in."""
 
 SURELY_NO_WORD = 8
 """Characters. A secret of an option that is as long is also covered where it stands in other texts, like comments."""
+MOST_SEARCHED = 10**8
+"""Secrets of a file times its characters. Where that is more, nothing of the file is shown: to look everywhere for each
+of them would take many seconds. A usual file is a hundred times smaller."""
 _COMMENTED = re.compile(r"^([ \t]*#[^\n]*?\b(?:option|list)[ \t]+(\w+)[ \t]+)(.+)", re.MULTILINE)
 
 WIRELESS = "etc/config/wireless"
@@ -166,13 +171,16 @@ def _render_path(
 def _render_keys(path: str, edit: KeysEdit, before: bytes | None, has_mode: str) -> tuple[PathChange, list[Touched]]:
     old = None if before is None else _text(before)
     new, told = keys.wished(edit, old or "")
-    touched = [Touched(f"authorized_keys {key.label}", *lines) for key, lines in told.items()]
-    shown = diff.unified(path, old, new)
+    touched = [Touched(f"authorized_keys {label}", *lines) for label, *lines in told]
+    hidden = keys.secrets_in(old or ""), keys.secrets_in(new)
+    veil = diff.Veil(*hidden)
+    shown = veil.lifted(diff.unified(path, old and keys.covered(old, veil.sign), keys.covered(new, veil.sign)))
     mode = keys.MODE if before is None or has_mode not in ("", keys.MODE) else ""
     if mode and before is not None:
         touched.append(Touched(f"/{path} mode", has_mode, mode))
         shown += (f"-mode of /{path}: {has_mode}", f"+mode of /{path}: {mode}")
-    return PathChange(path=path, before=before, after=_bytes(new), mode=mode, diff=shown), touched
+    lost = bool(hidden[0] - hidden[1])
+    return PathChange(path=path, before=before, after=_bytes(new), mode=mode, diff=shown, secret=lost), touched
 
 
 def _bytes(text: str) -> bytes:
@@ -190,9 +198,10 @@ def _render_file(
     cover = veil.cover(known)
     shown = veil.lifted(diff.unified(path, old and cover(old), new and cover(new)))
     if isinstance(edit.content, Secret):  # a text made with a secret is one as a whole
-        shown = diff.unified(path, old and f"{diff.MASK}\n", f"{diff.NEW_MASK}\n") if shown else ()
+        shown = _unseen(path, old, new) if shown else ()
     elif has_mode and not int(has_mode[-1]) & 4:  # kept from other users of the router: what goes may be a secret
-        shown = tuple(diff.MASKED_OUT if _goes(line) else line for line in shown)
+        heads, lines = shown[: diff.HEADS], shown[diff.HEADS :]
+        shown = (*heads, *(diff.MASKED_OUT if line.startswith("-") else line for line in lines))
     secret = before is not None and bool(shown) and (isinstance(edit.content, Secret) or diff.MASKED_OUT in shown)
     mode = edit.mode[-3:] or ("" if before is not None else NEW_FILE_MODE)
     touched = [Touched(f"/{path}", old, new)]
@@ -202,8 +211,9 @@ def _render_file(
     return PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=secret), touched
 
 
-def _goes(line: str) -> bool:
-    return line.startswith("-") and not line.startswith("--- ")
+def _unseen(path: str, old: str | None, new: str | None) -> tuple[str, ...]:
+    """Shows that a file changes, and nothing of it."""
+    return diff.unified(path, old and f"{diff.MASK}\n", new and f"{diff.NEW_MASK}\n")
 
 
 def restore(
@@ -221,8 +231,9 @@ def restore(
     shown = diff.unified(path, old, new)
     hidden = old is None or new is None or any(int(mode[-1:] or 0) & 4 == 0 for mode in modes)
     hidden = hidden or any(secret in text for secret in secrets for text in (old or "", new or ""))
+    hidden = hidden or (path == keys.PATH and bool(keys.secrets_in(f"{old}\n{new}")))
     if shown and hidden:
-        shown = diff.unified(path, old and f"{diff.MASK}\n", new and f"{diff.NEW_MASK}\n")
+        shown = _unseen(path, old, new)
     secret = bool(shown) and hidden and before is not None
     mode = _new_mode(before, after, modes)
     if mode and before is not None:
@@ -279,10 +290,13 @@ def _uci_change(
     lost = bool(hidden[0] - hidden[1])
     veil = diff.Veil(*hidden)
     longer = {value for value in hidden[0] | hidden[1] if isinstance(value, str) and len(value) >= SURELY_NO_WORD}
-    cover = veil.cover(secrets | longer)
-    veiled = [_veiled(each, veil, hides, cover) for each in parsed]
-    there = [None if raw is None else text for raw, text in zip((before, after), veiled, strict=True)]
-    shown = veil.lifted(diff.unified(path, *there))
+    there = [None if raw is None else _text(raw) for raw in (before, after)]
+    if len(longer) * sum(map(len, filter(None, there))) > MOST_SEARCHED:
+        shown = _unseen(path, *there)
+    else:
+        cover = veil.cover(secrets | longer)
+        veiled = (_veiled(each, veil, hides, cover) for each in parsed)
+        shown = veil.lifted(diff.unified(path, *(raw and text for raw, text in zip(there, veiled, strict=True))))
     mode = "" if before is not None else NEW_CONFIG_MODE
     return PathChange(path=path, before=before, after=after, mode=mode, diff=shown, secret=lost)
 
@@ -325,7 +339,7 @@ def _edit_uci(document: Document, edit: UciEdit) -> list[Touched]:
     """Makes one edit; returns what it wishes, with what was there before."""
     found = _find(document, edit)
     if edit.absent:
-        touched = [Touched(f"{edit.package}.{section.ref}", section.type, None) for section in found]
+        touched = [Touched(f"{edit.package}.{section.ref}", _whole(edit.package, section), None) for section in found]
         for section in reversed(found):
             document.remove(section)
         return touched or [Touched(f"{edit.package}.{edit.name or edit.type}", None, None)]
@@ -334,6 +348,12 @@ def _edit_uci(document: Document, edit: UciEdit) -> list[Touched]:
         return [wish for section in targets for wish in _set_options(document, edit, section, new=not found)]
     except ValueError as error:
         raise ConfigError("bad-wish", str(error), where=edit.where, key=f"uci.{edit.package}") from None
+
+
+def _whole(package: str, section: Section) -> tuple[str, ...]:
+    """All that goes with a section. Whether a Wi-Fi is off right now belongs to schedules and pauses: not that."""
+    options = [each for each in section.options.items() if (package, each[0]) != ("wireless", "disabled")]
+    return section.type, *(f"{name}={value!r}" for name, value in sorted(options))
 
 
 def _find(document: Document, edit: UciEdit) -> list[Section]:
@@ -379,6 +399,17 @@ def _set_options(document: Document, edit: UciEdit, section: Section, *, new: bo
     return touched
 
 
+def hidden_values(changes: Iterable[PathChange]) -> set[str]:
+    """The secrets of the UCI files that change, before and after, as far as their options tell. Not those that may be
+    words: see :data:`SURELY_NO_WORD`."""
+    found = set[Value]()
+    uci = [change for change in changes if change.path.startswith("etc/config/")]
+    for raw in filter(None, (raw for change in uci for raw in (change.before, change.after))):
+        with suppress(UciError):
+            found |= _hidden(Document.parse(_text(raw)), lambda section, option, value: is_hidden(option))
+    return {value for value in found if isinstance(value, str) and len(value) >= SURELY_NO_WORD}
+
+
 _Hides = Callable[[Section, str, Value], bool]
 """Whether no diff may show the value that an option of a section has."""
 
@@ -392,14 +423,14 @@ def _hidden(document: Document, hides: _Hides) -> set[Value]:
 
 def _veiled(document: Document, veil: diff.Veil, hides: _Hides, cover: Callable[[str], str]) -> str:
     """The text without secrets: neither as values, nor in options that were commented out, nor inside other texts."""
-    for section in document.sections:
-        for option, value in section.options.items():
-            veiled = _cover(cover, value)  # here and not in the text alone: there are many ways to quote a value
-            if hides(section, option, value):
-                veiled = veil.sign(value)
-            if veiled != value:
-                document.set(section, option, veiled)
-    text = _COMMENTED.sub(lambda match: match[1] + (diff.MASK if is_hidden(match[2]) else match[3]), document.render())
+
+    def stand_in(section: Section, option: str, value: Value) -> Value:
+        if hides(section, option, value):
+            return veil.sign(value)
+        return _cover(cover, value)  # here and not in the text alone: there are many ways to quote a value
+
+    shown = document.shown(stand_in)
+    text = _COMMENTED.sub(lambda match: match[1] + (diff.MASK if is_hidden(match[2]) else match[3]), shown)
     return cover(text)
 
 

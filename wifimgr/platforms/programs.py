@@ -21,6 +21,8 @@ WITHOUT_FILE = (PackageEdit, ServiceEdit, CommandEdit)
 """Edits that no file has to be read for."""
 LIFELINES = ("dropbear", "network", "firewall", "wpad", "wifimgr", "boot", "system")
 """Services that a router is lost without."""
+GUARD = "S09wifimgr"
+"""What takes an unconfirmed change back at boot. Who starts before it, and hangs, keeps it from that."""
 PACKAGE_SECONDS = 300.0
 """What one package may take on a slow router with a slow line."""
 
@@ -82,11 +84,27 @@ def _steps(edits: Sequence[Edit], told: Told) -> tuple[tuple[Step, ...], list[To
             verb = "install" if edit.present else "remove"
             steps.append(_step(f"{verb} the package {edit.name}", PACKAGE_SECONDS, f"{code} {shlex.quote(edit.name)}"))
         elif isinstance(edit, CommandEdit):
-            done = next(right)
+            done = _is_done(edit, next(right), hoped=bool(steps))
             touched.append(Touched(f"command {edit.about}", "done" if done else None, "done"))
             if not done:
                 steps.append(_step(edit.about, edit.within, _silent(edit)))
     return tuple(steps), touched
+
+
+_NO_ANSWER = {
+    "late": ("took too long", "let it look at something that answers at once"),
+    "missing": ("calls a program that is not on the router, or may not be run", "correct its name"),
+    "broken": ("cannot be read by the router's shell", "correct its quotes and brackets"),
+}
+"""Why a test of a command says nothing: how it is told, and what to do."""
+
+
+def _is_done(edit: CommandEdit, said: str, *, hoped: bool) -> bool:
+    """Whether a command is done already. ``hoped``: a program that is missing may come with a step before it."""
+    if said in ("yes", "no") or (said == "missing" and hoped):
+        return said == "yes"
+    why, hint = _NO_ANSWER[said]
+    raise _wrong(edit, "command", f"the test ('unless') of '{edit.about}' {why}", hint)
 
 
 def _shall(present: bool) -> str | None:
@@ -144,12 +162,22 @@ def _differing(edit: ServiceEdit, service: Service) -> dict[str, tuple[bytes | N
     if edit.wish == "enabled" and not service.start:
         hint = "its init script needs a line START="
         raise _wrong(edit, "services", f"the service {edit.name!r} cannot be enabled", hint)
-    there = {path: leads for path, leads in service.links.items() if leads is not None}
+    there = {path: leads for path, leads in service.links.items() if leads and not _is_anothers(path, leads, edit.name)}
+    first = f"etc/rc.d/S{service.start}{edit.name}"
+    if first in wanted and first not in there and first < f"etc/rc.d/{GUARD}":
+        what = f"the service {edit.name!r} would start before the guard that takes an unconfirmed change back"
+        raise _wrong(edit, "services", what, "write START=10 or more into its init script")
     return {
         path: (_bytes(there.get(path)), _bytes(wanted.get(path)))
         for path in there.keys() | wanted.keys()
         if path not in wanted or there.get(path) not in (target, f"/etc/init.d/{edit.name}")
     }
+
+
+def _is_anothers(path: str, leads: str, name: str) -> bool:
+    """Whether a link is about another service: S56in4 starts ``in4``, or ``6in4`` early."""
+    other = leads.rpartition("/")[2]
+    return other != name and bool(re.fullmatch(rf"etc/rc\.d/[SK][0-9]{{1,2}}{re.escape(other)}", path))
 
 
 def link_change(path: str, before: bytes | None, after: bytes | None) -> PathChange:
@@ -197,5 +225,5 @@ def _bytes(text: str | None) -> bytes | None:
     return None if text is None else text.encode("utf-8", "surrogateescape")
 
 
-def _wrong(edit: PackageEdit | ServiceEdit, key: str, what: str, hint: str) -> ConfigError:
+def _wrong(edit: PackageEdit | ServiceEdit | CommandEdit, key: str, what: str, hint: str) -> ConfigError:
     return ConfigError("bad-wish", what, where=edit.where, key=key, hint=hint)

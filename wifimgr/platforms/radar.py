@@ -23,7 +23,8 @@ def silence(wireless: bytes | None) -> float:
     except UciError:
         return 0.0
     on = [section for section in sections if section.options.get("disabled") != "1"]
-    used = {section.options.get("device") for section in on if section.type == "wifi-iface"}
+    networks = [section for section in on if section.type == "wifi-iface"]
+    used = {name for network in networks for name in _words(network.options.get("device", ""))}
     radios = [section for section in on if section.type == "wifi-device" and section.name in used]
     return max((_listens(radio) for radio in radios), default=0.0)
 
@@ -61,5 +62,10 @@ def _any(channels: Iterable[int], among: range) -> bool:
 
 def _channels(value: Value) -> Iterable[int]:
     """The numbers of ``36 40``, ``36-48`` or a list of such."""
-    for first, last in _NUMBERS.findall(value if isinstance(value, str) else " ".join(value)):
+    for first, last in _NUMBERS.findall(" ".join(_words(value))):
         yield from range(int(first), int(last or first) + 1)
+
+
+def _words(value: Value) -> list[str]:
+    """The words of a text or of a list of texts: UCI has both."""
+    return (value if isinstance(value, str) else " ".join(value)).split()

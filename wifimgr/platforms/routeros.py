@@ -39,19 +39,32 @@ MOST_COMMANDS = 50
 
 CONNECTIVITY = ("interface", "ip", "ipv6", "ppp", "routing", "user", "system/identity")
 """A mistake below one of these menus can cut our way to the router."""
+LOGIN = ("ip/service", "ip/ssh", "user")
+"""How the menus begin that concern nobody but those who log in."""
 SETTINGS = "-"
 """Stands for the id of what a menu of settings holds: there is one and it has none."""
+WHOLE = ".whole"
+"""Stands for all options of an item together, as one text; no option is called so."""
 
 _BARE = re.compile(r"[A-Za-z0-9.:/,_-]+")
 _PLAIN = re.compile(rb"[A-Za-z0-9 .:/,_=+@-]")
-_SIMPLE_TIME = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?")
-_CLOCK_TIME = re.compile(r"(?:(\d+)w)?(?:(\d+)d)?(\d+):(\d\d):(\d\d)")
+_MOVES_BY_ITSELF = re.compile(
+    r"\.id|\.nextid|bytes|packets|(?:fp-)?[rt]x-(?:.*-)?(?:byte|packet|drop|error)s?|[rt]x-rate|last-.*|expires-.*|"
+    r"age|uptime|active|dynamic|invalid|running|status"
+)
+"""Options that hold no wish of anybody, but what an item counts or does right now."""
+_NUMBER = r"([0-9]{1,9})"  # int() refuses texts that are much longer
+_SIMPLE_TIME = re.compile("".join(f"(?:{_NUMBER}{unit})?" for unit in "wdhms"))
+_CLOCK_TIME = re.compile(rf"(?:{_NUMBER}w)?(?:{_NUMBER}d)?{_NUMBER}:([0-9]{{2}}):([0-9]{{2}})")
 _UNITS = (604800, 86400, 3600, 60, 1)
 _YES, _NO = ("yes", "true", "1"), ("no", "false", "0")
 
 
 class Speaks(Protocol):
     """Somebody who types one line on a console and tells what it showed: :class:`wifimgr.ssh.Console`."""
+
+    unspoken: set[str]
+    """What is not repeated in an error, whatever the router says."""
 
     def run(self, script: str, deadline: Deadline) -> bytes:
         """Raises RouterError where the router does not take the line."""
@@ -96,11 +109,15 @@ def check_identity(router: str, connection: Speaks, deadline: Deadline) -> None:
 def read(router: str, edits: Iterable[Edit], connection: Speaks, deadline: Deadline) -> Menus:
     """Reads every option that edits speak about, from all items of their menus.
 
-    Each value comes with its type and length, so that line breaks and unknown signs in it cannot be mistaken. Raises
-    RouterError (``bad-answer``), ConfigError (``bad-wish``) where a wish does not fit the router.
+    Each value comes with its type and length, so that line breaks and unknown signs in it cannot be mistaken. What is
+    wished may be secret, so the connection keeps it to itself from here on. Raises RouterError (``bad-answer``),
+    ConfigError (``bad-wish``) where a wish does not fit the router.
     """
+    edits = tuple(edits)
+    questions = _questions(edits)
+    connection.unspoken.update(_wished(edits))
     menus: dict[str, dict[str, dict[str, Held]]] = {}
-    for menu, (listed, options) in _questions(edits).items():
+    for menu, (listed, options) in questions.items():
         items = menus.setdefault(menu, {} if listed else {SETTINGS: {}})
         for option in options:
             for number, held in _values(router, menu, option, listed, connection, deadline):
@@ -120,8 +137,13 @@ def _questions(edits: Iterable[Edit]) -> dict[str, tuple[bool, list[str]]]:
         if listed != bool(edit.match):
             what = f"/{edit.menu} is wished once with match and once without"
             raise ConfigError("bad-wish", what, where=edit.where, hint="a menu holds items, or it holds settings")
-        options += [option for option in (*edit.match, *edit.set) if option not in options]
+        wanted = (*edit.match, *edit.set, *([WHOLE] if edit.absent else []))
+        options += [option for option in wanted if option not in options]
     return found
+
+
+def _wished(edits: Iterable[Edit]) -> set[str]:
+    return {_text(value) for edit in edits if isinstance(edit, MenuEdit) for value in edit.set.values()}
 
 
 def _values(
@@ -131,19 +153,20 @@ def _values(
     words = menu.replace("/", " ")
     number = "$wmi" if listed else f'"{SETTINGS}"'
     which = "$wmi " if listed else ""
+    value = f"print detail as-value from={which}" if option == WHOLE else f"get {which}{option}"
     ask = (
-        f":local wmv [/{words} get {which}{option}]; :local wms [:tostr $wmv]; "
+        f":local wmv [/{words} {value}]; :local wms [:tostr $wmv]; "
         f':put ("wifi" . "{mark} " . {number} . " " . [:typeof $wmv] . " " . [:len $wms] . " " . $wms)'
     )
     raw = connection.run(f":foreach wmi in=[/{words} find] do={{{ask}}}" if listed else ask, deadline)
-    heads = list(re.finditer(rf"wifi{mark} (\*[0-9A-Fa-f]+|-) ([a-z]*) ([0-9]+) ".encode(), raw))
+    heads = list(re.finditer(rf"wifi{mark} (\*[0-9A-Fa-f]+|-) ([a-z]*) {_NUMBER} ".encode(), raw))
     ends = [*(each.start() for each in heads[1:]), len(raw)]
     for head, end in zip(heads, ends, strict=False):
         text = _whole(raw[head.end() : end], int(head[3]))
         if text is None:
             what = f"/{menu} {option} cannot be read whole"
             raise RouterError("bad-answer", what, where=router, hint="look at the value there: it may hold odd signs")
-        yield head[1].decode(), Held(head[2].decode(), text)
+        yield head[1].decode(), Held(head[2].decode(), _lasting(text) if option == WHOLE else text)
 
 
 def _whole(raw: bytes, length: int) -> str | None:
@@ -153,6 +176,12 @@ def _whole(raw: bytes, length: int) -> str | None:
     by_bytes = [text for text in texts if len(text.encode("utf-8", "surrogateescape")) == length]
     by_letters = [text for text in texts if len(text) == length]  # should a version count so
     return next(iter(by_bytes + by_letters), None)
+
+
+def _lasting(whole: str) -> str:
+    """All options of an item as one text, ``a=1;b=2``, without those that change by themselves. Only good to compare:
+    a value may hold a semicolon, too."""
+    return ";".join(part for part in whole.split(";") if not _MOVES_BY_ITSELF.fullmatch(part.partition("=")[0]))
 
 
 def _told(connection: Speaks, command: str, deadline: Deadline) -> str:
@@ -258,7 +287,7 @@ def is_as_wished(held: Held, wished: Value | Secret) -> bool:
 
 def _seconds(text: str) -> int | None:
     """A time as RouterOS or people write it: ``1d02:03:04``, ``5m``, ``30``."""
-    if text.isdigit():
+    if re.fullmatch(_NUMBER, text):
         return int(text)
     found = (text and _SIMPLE_TIME.fullmatch(text)) or _CLOCK_TIME.fullmatch(text)
     return sum(int(part or 0) * unit for part, unit in zip(found.groups(), _UNITS, strict=True)) if found else None
@@ -310,8 +339,8 @@ def _label(edit: MenuEdit) -> str:
 def _touched(made: _Made) -> Iterator[Touched]:
     name = f"{made.edit.menu}{_label(made.edit)}"
     if made.edit.match:
-        there = (None if item is None else "there" for item in (made.before, made.after))
-        yield Touched(name, *there)
+        there = "there" if made.before is None or not made.edit.absent else made.before.get(WHOLE, NOTHING).text
+        yield Touched(name, None if made.before is None else there, None if made.after is None else "there")
     for option, value in made.edit.set.items():
         before = (made.before or {}).get(option, NOTHING).shown
         yield Touched(f"{name}.{option}", before, (made.after or {}).get(option, Held("str", _text(value))).shown)
@@ -360,7 +389,7 @@ def _lines(side: _Side, show: Callable[[str, str], str]) -> str | None:
             continue
         if label:
             lines.append(_line(label))
-        for name in sorted(item.keys() - edit.match.keys()):
+        for name in sorted(item.keys() - edit.match.keys() - {WHOLE}):
             value = item[name].shown
             if value is not None:
                 lines.append(_line(f"{label} {name}={show(name, value)}".lstrip()))

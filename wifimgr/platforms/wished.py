@@ -51,15 +51,21 @@ def _is_off(name: str, wireless: list[Section], network: list[Section]) -> bool:
 
 
 def _are_silent(wireless: list[Section], those: Callable[[Section], bool]) -> bool:
-    """Whether there are such Wi-Fi networks, and all of them are off."""
+    """Whether there are such Wi-Fi networks, and all of them are off: themselves, or all radios that carry them."""
     off = {section.name for section in wireless if section.options.get("disabled") == "1"}
     found = [each for each in wireless if each.type == "wifi-iface" and those(each)]
-    silent = [each.options.get("disabled") == "1" or each.options.get("device") in off for each in found]
+    silent = [each.options.get("disabled") == "1" or off.issuperset(_listed(each, "device")) for each in found]
     return bool(silent) and all(silent)
 
 
 def _is_called(ssid: str, network: Section) -> bool:
-    return network.options.get("ssid") == ssid
+    return ssid in _listed(network, "ssid")
+
+
+def _listed(section: Section, option: str) -> tuple[str, ...]:
+    """The texts of an option: UCI takes a list for one value, too."""
+    value = section.options.get(option, "")
+    return (value,) if isinstance(value, str) else value
 
 
 def _words(value: Value) -> Iterable[str]:

@@ -10,16 +10,18 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from wifimgr.errors import Refused, RouterError, WifimgrError
 from wifimgr.inventory import Inventory
-from wifimgr.model import Change, Internet, Outcome, PathChange, Result, Router
-from wifimgr.platforms import platform_of
+from wifimgr.model import Change, Internet, Outcome, PathChange, Result, Router, Step
+from wifimgr.platforms import diff, platform_of
 from wifimgr.push import checks, script
 from wifimgr.push.journal import Journalled
-from wifimgr.push.plan import READ_SECONDS, Job, files_of, guard, moved, no_undo, outcome_of
+from wifimgr.push.patience import ARM_SECONDS, READ_SECONDS, until_applied
+from wifimgr.push.plan import Job, files_of, guard, moved, moved_meanwhile, no_undo, outcome_of
 from wifimgr.push.rollback import known_secrets
 from wifimgr.push.safe_mode import SafeMode
 from wifimgr.settings import Endpoint, PushTimes
@@ -28,8 +30,6 @@ from wifimgr.sources.ubus import Guests
 from wifimgr.ssh import Connection, Deadline, KnownHosts, Target, connect, target_of
 from wifimgr.store import Store
 
-ARM_SECONDS = 30.0
-"""What staging and applying may take on a slow router."""
 KILLED = "137"
 """The exit code of what was ended by force."""
 LONGEST_LOGIN = 5.0
@@ -56,6 +56,8 @@ class Pusher:
     """Called with a router (empty: all of them) and what happens to it now."""
     lost: Callable[[str], None] = lambda router: None
     """Called with a router that cannot be reached in the middle of its push."""
+    ask_again: Callable[[Change], None] = lambda change: None
+    """Called right before anything is sent that people may notice. Raises Refused where that has to wait by now."""
     allow_no_undo: bool = False
     """Whether steps may be done, which no router takes back by itself."""
 
@@ -66,13 +68,11 @@ class Pusher:
         try:
             guard(self.inventory, router)
             target = target_of(self.inventory, self.known_hosts, router)
-            longest = READ_SECONDS + ARM_SECONDS + times.confirm_within + LONGEST_RETURN + 2 * planned.longer
-            longest += _step_seconds(planned)
-            with self.store.lease(router.name, longest):
-                tx = new_transaction()
-                what = f"{self.job.what}: {', '.join(_parts(planned))}"
-                journal = Journalled(self.store, what, self.why, self.say)
-                return journal.run(router.name, tx, lambda: self._push(router, target, planned, tx))
+            longest = until_applied(planned) + times.confirm_within + LONGEST_RETURN + 2 * planned.longer
+            tx = new_transaction()
+            what = f"{self.job.what}: {', '.join(_parts(planned))}"
+            journal = Journalled(self.store, what, self.why, self.say)
+            return journal.run(router.name, longest, tx, lambda: self._push(router, target, planned, tx))
         except Exception as error:
             return outcome_of(router.name, error)
 
@@ -95,14 +95,18 @@ class Pusher:
         return replace(outcome, why="; ".join(filter(None, (outcome.why, done))))
 
     def _arm(self, router: Router, target: Target, planned: Change, tx: str) -> Outcome | Change:
-        """Reads again, compares with the plan, arms and applies. An outcome is final; a change is applied, as it is.
+        """Arms and applies what was planned, where the router finds all files as they were. An outcome is final.
 
-        What the playbook does not touch may have changed since the plan, and with it what the checks should find.
+        Else it is read again and compared with the plan: what the playbook does not touch may have changed, and with
+        it what the checks should find. Returns the change that is applied.
         """
         deadline = lasting = Deadline(READ_SECONDS + ARM_SECONDS)
         if planned.steps:  # with its time a connection ends, whatever is under way on it
-            lasting = Deadline(2 * (READ_SECONDS + ARM_SECONDS) + _step_seconds(planned))
+            lasting = Deadline(until_applied(planned))
         with connect(target, lasting) as connection:
+            if planned.seen is not None and planned.anything:
+                with suppress(_Moved):
+                    return self._send(router, connection, planned, tx, deadline)
             change = self.job.change(router, connection, deadline)
             if not change.anything:
                 return Outcome(router.name, Result.ALREADY_RIGHT)
@@ -114,19 +118,21 @@ class Pusher:
 
     def _arm_after_steps(self, router: Router, connection: Connection, change: Change, tx: str) -> Outcome | Change:
         """The same for a change with steps; however it ends, it says what was done and stays."""
-        left = self._take_steps(router, connection, change)
-        if isinstance(left, Outcome):
-            return left
-        names = [step.what for step in change.steps]
+        if not self.allow_no_undo:
+            raise no_undo(change)
+        done = list[str]()
         try:
-            armed = self._send(router, connection, left, tx, Deadline(ARM_SECONDS))
+            left = self._take_steps(router, connection, change, done)
+            if left.anything:
+                left = self._send(router, connection, left, tx, Deadline(ARM_SECONDS))
         except WifimgrError as error:
-            return _stepped(router.name, names, error.what)
-        self.say(router.name, _told(names))
-        return armed
+            return _stepped(router.name, done, error)
+        self.say(router.name, _told(done))
+        return left if left.anything else Outcome(router.name, Result.DONE, _told(done))
 
     def _send(self, router: Router, connection: Connection, change: Change, tx: str, deadline: Deadline) -> Change:
         """Arms and applies. Raises RouterError where the router refuses."""
+        self.ask_again(change)
         call = _push_call(tx, change, times_for(self.inventory.network.push, change))
         try:
             output = connection.run(call.text, deadline)
@@ -139,54 +145,77 @@ class Pusher:
             return change
         raise _refusal(router.name, words)
 
-    def _take_steps(self, router: Router, connection: Connection, change: Change) -> Outcome | Change:
+    def _take_steps(self, router: Router, connection: Connection, change: Change, done: list[str]) -> Change:
         """Does what has no undo, then reads again: packages bring files along. Returns what is left to change.
 
-        From the first step on, every outcome says what was done, because nobody takes it back.
+        Each step is a call of its own: where the connection is lost, no other one is begun. ``done`` gets the names of
+        those that ended well, because nobody takes them back. Raises WifimgrError for whatever ends the push here.
         """
-        if not self.allow_no_undo:
-            raise no_undo(change)
-        names = [step.what for step in change.steps]
-        self.say(router.name, f"doing what has no undo: {', '.join(names)}")
-        call, deadline = script.steps(change.steps), Deadline(READ_SECONDS + _step_seconds(change))
-        try:
-            output = connection.run(call.text, deadline)
-            refused = script.read_steps(script.Answer(router.name, call, output), len(names))
-        except script.StepFailed as failed:
-            step = change.steps[failed.done]
-            late = f"it was ended after {step.takes:g} s" if failed.code == KILLED else f"exit code {failed.code}"
-            said = f": {failed.said[-script.LONGEST_QUOTE :]}" if failed.said else ""
-            return _stepped(router.name, names[: failed.done], f"{step.what} failed ({late}){said}")
-        except RouterError as error:
-            what = f"{error.what}, amid what has no undo ({', '.join(names)}); which of it was done is not known"
-            return Outcome(router.name, Result.FAILED, what, "look at a new plan", "step-failed")
-        if refused:
-            raise _refusal(router.name, refused)
-        try:
-            left = self.job.change_after_steps(router, connection, Deadline(READ_SECONDS))
-        except WifimgrError as error:
-            return _stepped(router.name, names, error.what)
+        for number, step in enumerate(change.steps):
+            self._may_go_on(replace(change, steps=change.steps[number:]))
+            self.say(router.name, f"doing what has no undo: {step.what}")
+            self._take_step(router, connection, change, step)
+            done.append(step.what)
+        left = self.job.change_after_steps(router, connection, Deadline(READ_SECONDS))
         if left.steps:
             what = f"what ended well had no effect: {', '.join(step.what for step in left.steps)}"
-            return _stepped(router.name, names, what)
+            raise RouterError("step-failed", what, hint=_LOOK)
+        others = moved_meanwhile(router.name, change, left)
+        if others:
+            raise RouterError(others.error_id, others.why, hint=others.hint)
+        self._may_go_on(left)
+        return left
+
+    def _may_go_on(self, change: Change) -> None:
+        """Raises WifimgrError where somebody wants to end, or a place has opened meanwhile."""
         if self.stop.is_set():
-            return _stepped(router.name, names, "interrupted")
-        return left if left.anything else Outcome(router.name, Result.DONE, _told(names))
+            raise RouterError("step-failed", "interrupted", hint=_LOOK)
+        self.ask_again(change)
+
+    def _take_step(self, router: Router, connection: Connection, change: Change, step: Step) -> None:
+        """Does one thing. What it said last is told to those who look, and written nowhere: it may be any secret."""
+        call, deadline = script.step(step), Deadline(READ_SECONDS + step.takes)
+        try:
+            output = connection.run(call.text, deadline)
+            refused = script.read_step(script.Answer(router.name, call, output))
+        except script.StepFailed as failed:
+            for line in _masked(failed.said, router, change).splitlines():
+                self.say(router.name, line)
+            late = f"it was ended after {step.takes:g} s" if failed.code == KILLED else f"exit code {failed.code}"
+            hint = f"see what it says with -v; {_LOOK}" if failed.said else _LOOK
+            raise RouterError("step-failed", f"{step.what} failed ({late})", hint=hint) from None
+        except RouterError as error:
+            what = f"{error.what}, amid what has no undo ({step.what}); whether it was done is not known"
+            raise RouterError("step-failed", what, hint="look at a new plan") from None
+        if refused:
+            raise _refusal(router.name, refused)
 
 
-def _stepped(router: str, done: list[str], why: str) -> Outcome:
+_LOOK = "look at the router, then at a new plan"
+
+
+def _masked(said: str, router: Router, change: Change) -> str:
+    """The end of what a router said, without the secrets that are known here."""
+    veil = diff.Veil((), ())
+    cover = veil.cover(known_secrets(router) | platform_of(router).hidden_values((*change.paths, *change.kept)))
+    [text] = veil.lifted([cover(said)])
+    return text[-script.LONGEST_QUOTE :]
+
+
+def _stepped(router: str, done: list[str], error: WifimgrError) -> Outcome:
     """A push that ends between its steps and its change."""
-    first = f"{_told(done)}; " if done else ""
-    what = f"{why}; {first}no file was changed"
-    return Outcome(router, Result.FAILED, what, "look at the router, then at a new plan", "step-failed")
+    outcome = outcome_of(router, error)
+    if not done and error.id != "step-failed":
+        return outcome
+    what = "; ".join([outcome.why.removesuffix("; nothing was changed"), *([_told(done)] if done else [])])
+    outcome = replace(outcome, why=f"{what}; no file was changed")
+    if error.id in ("open-now", "moved-since-plan", "step-failed"):
+        return outcome
+    return replace(outcome, result=Result.FAILED, hint=_LOOK, error_id="step-failed")
 
 
 def _told(done: list[str]) -> str:
-    return f"done, and not taken back: {', '.join(done)}"
-
-
-def _step_seconds(change: Change) -> float:
-    return sum(step.takes for step in change.steps)
+    return f"this stays: {', '.join(done)}"
 
 
 def _parts(change: Change) -> list[str]:
@@ -220,6 +249,7 @@ def _push_call(tx: str, change: Change, times: PushTimes) -> script.Call:
         reboot=times.reboot_after,
         after=change.after,
         kept=change.kept,
+        seen=change.seen,
     )
 
 
@@ -268,11 +298,16 @@ def _refusal(router: str, words: list[str]) -> RouterError:
     what, hint = _REFUSALS.get(reason, (f"it refused the change ({quote})", "look at the router by hand"))
     if reason == "badconf":
         what = f"{what} ({quote})"
-    return RouterError("router-refused", f"{what}; nothing was changed", where=router, hint=hint)
+    error = _Moved if reason == "moved" else RouterError
+    return error("router-refused", f"{what}; nothing was changed", where=router, hint=hint)
 
 
 _NOT_TAKEN_UP = {"gluon": "gluon-reconfigure or gluon-reload failed on it"}
 """What could not take a change up, to how it is told."""
+
+
+class _Moved(RouterError):
+    """The router's files are not as they were read."""
 
 
 class _Window:
@@ -295,12 +330,16 @@ class _Window:
         self._open_until = time.monotonic() + times.confirm_within
         self._back_until = self._open_until + min(LONGEST_RETURN, 2 * times.confirm_within) + change.radar
         self._back_until += change.takes
+        settle = times.settle_connectivity if change.connectivity else times.settle_other
+        self._first_look = max(RELOAD_STARTS, min(settle / 2, settle - times.login_gap))
+        """Seconds until the first login. Late in the settle time it shows more, and takes no time from routers that are
+        being armed."""
         self._why = "it could not be reached after the change"
         """The newest reason why it is not confirmed, for the outcome."""
 
     def watch(self) -> Outcome:
         """Logs in again and again until the change is confirmed or the router went back."""
-        self._wait(RELOAD_STARTS)
+        self._wait(self._first_look)
         while time.monotonic() < self._back_until:
             standing = self._look()
             final = self._outcome(standing)
@@ -415,6 +454,6 @@ class _Window:
             hint = f"the old files are back, byte for byte{reboots}"
             return Outcome(self._router, Result.ROLLED_BACK, self._why, hint, "rolled-back")
         if standing.state == "unknown":
-            what = "the connection broke before the change was armed; nothing was changed"
+            what = "the connection broke before the change was armed; no file was changed"
             return Outcome(self._router, Result.FAILED, what, "try again", "unreachable")
         return None

@@ -24,6 +24,8 @@ PROBE_SECONDS = 8.0
 """What a router may take to try everything that it is asked to try, all at the same time."""
 INTERNET_SECONDS = 10.0
 """What the look at the internet may take besides."""
+MOST_REASONS = 3
+"""Checks that do not hold are named, where there are many."""
 LONGEST_LISTENING = 3600
 """Seconds. hostapd counts down with a number that is huge when it is late."""
 
@@ -63,13 +65,14 @@ def listening(said: Said) -> float:
 
 def ssid(heard: Heard, wanted: str) -> str:
     """Whether the network name is on the air."""
-    names = {
-        _mapping(interface.get("config")).get("ssid")
+    names = [
+        name
         for radio in _radios(heard.said).values()
         if radio.get("up")
         for interface in _mappings(radio.get("interfaces"))
         if _state(heard.said, interface) in _ON_AIR
-    }
+        for name in _listed(_mapping(interface.get("config")).get("ssid"))
+    ]
     return "" if wanted in names else f"the network name {wanted!r} is not on the air"
 
 
@@ -202,7 +205,9 @@ CHECKS: dict[str, Check] = {
     "neighbours": Check(NUMBER, neighbours),
     "internet": Check(ASKER, internet),
 }
-"""The key in a playbook, and the check. What costs most is asked last."""
+"""The key in a playbook, and the check, in the order in which they are told."""
+LAST = "internet"
+"""The check that costs most."""
 PROBES = ("service", "ping", "neighbours")
 """What the router itself tries (``probes.sh``)."""
 
@@ -219,10 +224,20 @@ def patience(checks: Iterable[tuple[str, str]]) -> float:
 
 
 def failing(heard: Heard, checks: Iterable[tuple[str, str]]) -> str:
-    """Why the change cannot be confirmed yet; empty when everything holds."""
+    """Why the change cannot be confirmed yet, all reasons in one line; empty when everything holds.
+
+    The internet, which takes a while, is looked for only once the rest holds.
+    """
+    if busy := quiet(heard.said):
+        return busy
     order = list(CHECKS)
     asked = sorted(checks, key=lambda check: order.index(check[0]))
-    return quiet(heard.said) or next(filter(None, (CHECKS[name].why_not(heard, wanted) for name, wanted in asked)), "")
+    found: list[str] = []
+    for name, wanted in asked:
+        if not (found and name == LAST):
+            found += filter(None, [CHECKS[name].why_not(heard, wanted)])
+    more = [f"{len(found) - MOST_REASONS} more checks do not hold"] if len(found) > MOST_REASONS + 1 else []
+    return "; ".join([*found[:MOST_REASONS], *more] if more else found)
 
 
 # ---------------------------------------------------------------- what the daemons say
@@ -266,6 +281,11 @@ def _interfaces(said: Said) -> list[Mapping[str, Any]]:
 def _mapping(data: Any) -> Mapping[str, Any]:
     """What should be a mapping; an empty one where a router says something else."""
     return data if isinstance(data, Mapping) else {}
+
+
+def _listed(data: Any) -> list[Any]:
+    """What a list holds; anything else is alone: UCI has both for one value."""
+    return data if isinstance(data, list) else [data]
 
 
 def _mappings(data: Any) -> list[Mapping[str, Any]]:

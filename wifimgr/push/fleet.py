@@ -11,14 +11,16 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 
-from wifimgr.errors import ConfigError, Refused, WifimgrError
-from wifimgr.inventory import Inventory, jumps
-from wifimgr.model import Change, Outcome, Result, Router
+from wifimgr.errors import Refused, WifimgrError
+from wifimgr.inventory import Inventory
+from wifimgr.model import Change, Outcome, Result
 from wifimgr.push import opening
+from wifimgr.push.absent import explained, way
 from wifimgr.push.apply import Pusher
 from wifimgr.push.plan import Job, outcome_of
 from wifimgr.settings import Rollout
@@ -42,21 +44,6 @@ LOOK_SECONDS = 5.0
 """What one look may take."""
 WAY_FAULTS = frozenset({"rolled-back", "unconfirmed"})
 """How a push ends, by its error, whose way was away in the middle of it."""
-
-
-def way(inventory: Inventory, name: str) -> set[str]:
-    """The routers that lie between us and this one: those it is behind, and those that we log in through."""
-    found: set[str] = set()
-    ahead = [name]
-    while ahead:
-        router = inventory.routers[ahead.pop()]
-        through = list[str]()
-        with suppress(ConfigError, Refused):  # ~/.ssh/config is wrong there: whoever is reached by it is told so
-            through = [stop.name for stop in jumps(inventory, router) if isinstance(stop, Router)]
-        nearer = {name for name in (router.behind, *through) if name} - found
-        found |= nearer
-        ahead += nearer
-    return found
 
 
 def depth(inventory: Inventory, name: str) -> int:
@@ -108,7 +95,7 @@ class _Run:
 
     def __init__(self, pusher: Pusher, rollout: Rollout) -> None:
         self._ways = _Ways(pusher)
-        self._pusher, self._rollout = replace(pusher, lost=self._ways.look), rollout
+        self._pusher, self._rollout = replace(pusher, lost=self._ways.look, ask_again=self._ask_again), rollout
         self._lock = threading.Lock()
         self._confirmed = 0
         self._first = ""
@@ -126,11 +113,10 @@ class _Run:
         to wait, proves nothing: the next one goes first instead.
         """
         planned = waves(self._pusher.inventory, changes)
-        several = sum(map(len, planned)) > 1
-        for left in planned:
+        for number, left in enumerate(planned, 1):
             while left:
                 group, left = (left[:1], left[1:]) if self._is_trying else (left, [])
-                if several and self._is_trying and not self._why_not(group[0]):
+                if self._is_trying and self._goes(group[0]) and any(map(self._goes, chain(left, *planned[number:]))):
                     self._pusher.say("", f"{group[0].router} goes first; the others wait until it is confirmed")
                 yield group
 
@@ -155,6 +141,17 @@ class _Run:
     def _begin(self, change: Change) -> Outcome:
         return self._why_not(change) or self._pusher.push(change)
 
+    def _ask_again(self, change: Change) -> None:
+        """Raises Refused (``open-now``) where a router that was begun has to wait: its place is about to open."""
+        if self._rollout.while_open:
+            return
+        held = held_back(self._pusher.inventory, self._pusher.job, change, opening.now())
+        if held:
+            raise Refused(held.error_id, held.why, where=change.router, hint=held.hint)
+
+    def _goes(self, change: Change) -> bool:
+        return self._why_not(change) is None
+
     def _why_not(self, change: Change) -> Outcome | None:
         """Why a router is not begun now; None: it may be."""
         command = self._pusher.job.command(change.router)
@@ -176,6 +173,7 @@ class _Run:
         away = self._ways.away_since(outcome.router, began) if outcome.error_id in WAY_FAULTS else []
         if away:
             outcome = replace(outcome, why=f"{outcome.why}; {', '.join(away)} on the way did not answer meanwhile")
+        outcome = explained(self._pusher.inventory, outcome, self._ways.gone(), opening.now())
         excused = bool(away) and self._ways.come_back(outcome.router)
         with self._lock:
             if outcome.result in WRONG and not excused:
@@ -215,6 +213,10 @@ class _Ways:
     def away_since(self, name: str, began: float) -> list[str]:
         """Which routers on the way to one were seen away since then."""
         return sorted(hop for hop in way(self._pusher.inventory, name) if self._hops[hop].away >= began)
+
+    def gone(self) -> set[str]:
+        """Which routers on the way to others did not answer when they were last looked at."""
+        return {name for name, hop in self._hops.items() if hop.gone is not None}
 
     def come_back(self, name: str) -> bool:
         """Waits until the way to a router answers. False: there is none, it stays away, or somebody wants to end."""

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from wifimgr.errors import RouterError
 from wifimgr.inventory import Inventory
-from wifimgr.model import Outcome, Result, Router
-from wifimgr.platforms import platform_of
+from wifimgr.model import Manage, Outcome, Result, Router
+from wifimgr.platforms import PLATFORMS
 from wifimgr.push import script
 from wifimgr.push.journal import Journalled
-from wifimgr.push.plan import AT_ONCE, READ_SECONDS, guard, outcome_of
+from wifimgr.push.patience import READ_SECONDS
+from wifimgr.push.plan import AT_ONCE, guard, outcome_of
 from wifimgr.ssh import Deadline, KnownHosts, connect, target_of
 from wifimgr.store import Store
 
@@ -25,6 +26,13 @@ REFUSED: Mapping[str, tuple[str, str]] = {
     "io": ("not everything could be removed: its flash cannot be written to", "reboot it once, then try again"),
 }
 """What a router says when it does not let wifimgr leave, why, and what to do."""
+
+
+def has_traces(router: Router) -> bool:
+    """Whether wifimgr may have left anything on a router: not where it cannot change anything, and not where a change
+    is made under the router's own safe mode."""
+    ours = router.manage is Manage.PUSH and router.platform in PLATFORMS
+    return ours and not PLATFORMS[router.platform].SAFE_MODE
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +55,11 @@ class Leaver:
         """Leaves one router; never raises for what goes wrong with it."""
         try:
             guard(self.inventory, router)
-            if platform_of(router).SAFE_MODE:
+            if not has_traces(router):
                 return Outcome(router.name, Result.ALREADY_RIGHT, "wifimgr leaves nothing on RouterOS to forget")
-            with self.store.lease(router.name, 2 * READ_SECONDS):
-                return Journalled(self.store, WHAT, self.why, self.say).run(
-                    router.name, "", lambda: self._leave(router)
-                )
+            return Journalled(self.store, WHAT, self.why, self.say).run(
+                router.name, 2 * READ_SECONDS, "", lambda: self._leave(router)
+            )
         except Exception as error:
             return outcome_of(router.name, error)
 

@@ -8,10 +8,15 @@ from zoneinfo import ZoneInfo
 from wifimgr.hours import Hours, known_hours
 from wifimgr.inventory import Inventory
 from wifimgr.model import Change, Lifecycle, Site
+from wifimgr.push.patience import until_applied
 
 FAR = datetime.max.replace(tzinfo=UTC)
 A_WEEK = timedelta(days=6)
 """So far ahead the name of a day says which day is meant."""
+
+
+NOTICED = {"wifi": "Wi-Fi", "internet": "internet", "network": "any network"}
+"""What people notice when it is gone, by its name in a playbook, and how they call it."""
 
 
 def now() -> datetime:
@@ -33,6 +38,12 @@ def open_places(inventory: Inventory, name: str, at: datetime) -> list[Site]:
     return [site for site in _places(inventory, name) if (hours := _hours(inventory, site)) and hours.is_open(at)]
 
 
+def never_closes(inventory: Inventory, site: Site, at: datetime) -> bool:
+    """Whether a place is open from now on for good."""
+    hours = _hours(inventory, site)
+    return bool(hours and hours.is_open(at) and hours.never_closes(at))
+
+
 def waits(inventory: Inventory, change: Change, at: datetime) -> str:
     """Why a change has to wait, like ``open until 18:00``; empty: it may be made now.
 
@@ -42,16 +53,25 @@ def waits(inventory: Inventory, change: Change, at: datetime) -> str:
     if not is_noticed(change):
         return ""
     own, ends = inventory.routers[change.router].site, list[tuple[datetime, str]]()
-    soon = at + timedelta(seconds=inventory.network.push.confirm_within + change.longer)
+    seconds = until_applied(change) + inventory.network.push.confirm_within + change.longer
+    soon = at + timedelta(seconds=seconds)
     for site in _places(inventory, change.router):
         hours = _hours(inventory, site)
-        opened = next((moment for moment in (at, soon) if hours and hours.is_open(moment)), None)
+        opened = _opens(hours, at, soon) if hours else None
         if hours and opened and not hours.never_closes(opened):
             end = hours.next_change(opened)
             words = "open" if opened is at else "about to open,"
-            text = f"{words} until {_clock(inventory, end, at)}" if end else "open now"
+            text = f"{words} until {clock(inventory, end, at)}" if end else "open now"
             ends.append((end or FAR, text if site.slug == own else f"{site.slug}: {text}"))
     return max(ends)[1] if ends else ""
+
+
+def _opens(hours: Hours, at: datetime, soon: datetime) -> datetime | None:
+    """The first moment of a time at which it is open; None: there is none."""
+    if hours.is_open(at):
+        return at
+    change = hours.next_change(at)
+    return next((moment for moment in (change, soon) if moment and moment <= soon and hours.is_open(moment)), None)
 
 
 def _places(inventory: Inventory, name: str) -> list[Site]:
@@ -69,7 +89,7 @@ def _hours(inventory: Inventory, site: Site) -> Hours | None:
     return known_hours(site.opening_hours, inventory.network.calendar)
 
 
-def _clock(inventory: Inventory, moment: datetime, at: datetime) -> str:
+def clock(inventory: Inventory, moment: datetime, at: datetime) -> str:
     """A moment as the clocks of the place show it, with the day where that is not today."""
     zone = ZoneInfo(inventory.network.calendar.timezone)
     local, today = moment.astimezone(zone), at.astimezone(zone).date()

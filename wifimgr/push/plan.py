@@ -13,9 +13,11 @@ from wifimgr.errors import ConfigError, Problem, Refused, RouterError, WifimgrEr
 from wifimgr.inventory import Inventory, select
 from wifimgr.model import Change, Manage, Outcome, Result, Router
 from wifimgr.platforms import check_carried, keys, platform_of
-from wifimgr.platforms.edits import NOTHING_ASKED, Questions
+from wifimgr.platforms.edits import NOTHING_ASKED, Questions, UciEdit
 from wifimgr.platforms.programs import may_cut
-from wifimgr.push import script
+from wifimgr.push import opening, script
+from wifimgr.push.absent import all_explained
+from wifimgr.push.patience import READ_SECONDS
 from wifimgr.push.playbook import Playbook, Wishes
 from wifimgr.push.ready import IN_USE, is_ours, merged, unasked
 from wifimgr.settings import Endpoint
@@ -26,8 +28,6 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 16
 """Routers that are read at the same time."""
-READ_SECONDS = 20.0
-"""What reading one router may take, login included."""
 
 
 class Job(Protocol):
@@ -198,7 +198,8 @@ def plan_of(job: Job, inventory: Inventory, known_hosts: KnownHosts, routers: It
     with ThreadPoolExecutor(AT_ONCE) as pool:
         found = list(pool.map(read, ready))
     changes = tuple(item for item in found if isinstance(item, Change))
-    return Plan(job, changes, (*outcomes, *(item for item in found if isinstance(item, Outcome))))
+    outcomes += (item for item in found if isinstance(item, Outcome))
+    return Plan(job, changes, all_explained(inventory, outcomes, opening.now()))
 
 
 def _refusal(inventory: Inventory, router: Router) -> Outcome | None:
@@ -242,7 +243,19 @@ def change_for(
         checks=platform.checks_as_wished(wishes.checks, files, guests),
         interrupts=playbook.file.interrupts if changed or work.links or work.steps or work.after else {},
     )
-    return taken_up(change, platform, shown, (*platform.after(changed), *work.after))
+    made = taken_up(change, platform, shown, (*platform.after(changed), *work.after))
+    return replace(made, seen=_seen(wishes, shown, made))
+
+
+def _seen(wishes: Wishes, shown: script.Shown, change: Change) -> dict[str, bytes | None] | None:
+    """What a change depends on besides the files that are its own; None: it is more than the bytes of files.
+
+    UCI wishes read nothing else; other tasks ask for modes of files, for services and packages.
+    """
+    if not all(isinstance(edit, UciEdit) for edit in wishes.edits):
+        return None
+    own = {path.path for path in (*change.paths, *change.kept)}
+    return {path: raw for path, raw in shown.files.items() if path not in own}
 
 
 def taken_up(change: Change, platform: ModuleType, shown: script.Shown, after: tuple[str, ...]) -> Change:
@@ -300,6 +313,21 @@ def moved(router: str, planned: Change, now: Change) -> Outcome:
     return Outcome(router, Result.REFUSED, what, "look at a new plan", "moved-since-plan")
 
 
+def moved_meanwhile(router: str, planned: Change, now: Change) -> Outcome | None:
+    """The same once the steps of a change were done; None: nobody but they has changed what is wished.
+
+    What was not there before may have come with them, and services come with packages. Where an option or a file had
+    a value, it has to have that still, or the one that is wished.
+    """
+    before = {each.what: each.before for each in planned.touched if not each.what.startswith(("service ", "package "))}
+    now_others = [
+        each
+        for each in now.touched
+        if before.get(each.what) is not None and each.before not in (before[each.what], each.after)
+    ]
+    return moved(router, planned, replace(now, touched=tuple(now_others))) if now_others else None
+
+
 def files_of(
     router: Router,
     paths: Iterable[str],
@@ -344,6 +372,7 @@ _RESULTS = {
     "router-refused": Result.REFUSED,
     "moved-since-plan": Result.REFUSED,
     "no-snapshot": Result.REFUSED,
+    "open-now": Result.SKIPPED,
 }
 
 
@@ -354,4 +383,5 @@ def outcome_of(router: str, error: Exception) -> Outcome:
         what = f"this is a bug in wifimgr: {type(error).__name__}; the router goes back by itself if it was touched"
         return Outcome(router, Result.FAILED, what, "please report it, with .wifimgr/wifimgr.log", "bug")
     default = Result.REFUSED if isinstance(error, Refused) else Result.FAILED
-    return Outcome(router, _RESULTS.get(error.id, default), error.what, error.hint, error.id)
+    what = f"{error.where}: {error.what}" if isinstance(error, ConfigError) and error.where else error.what
+    return Outcome(router, _RESULTS.get(error.id, default), what, error.hint, error.id)

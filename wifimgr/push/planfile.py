@@ -13,6 +13,7 @@ import hmac
 import json
 import os
 import secrets
+import shlex
 import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -300,6 +301,9 @@ def read(path: Path, folder: Path) -> Planfile:
     """A plan file. Raises ConfigError ``bad-plan-file``, Refused ``plan-too-old``."""
     try:
         raw = _raw(path)
+    except FileNotFoundError:
+        hint = f"make one with 'wifimgr plan PLAYBOOK --out {shlex.quote(str(path))}'"
+        raise ConfigError("unreadable-file", "there is no such file", where=str(path), hint=hint) from None
     except OSError as error:
         raise _unreadable(path, error) from None
     document = _parsed(raw)

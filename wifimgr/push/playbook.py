@@ -15,6 +15,7 @@ from wifimgr.inventory import Selector
 from wifimgr.model import Router
 from wifimgr.platforms.edits import Edit
 from wifimgr.push.checks import CHECKS
+from wifimgr.push.opening import NOTICED
 from wifimgr.push.tasks import TASKS
 from wifimgr.push.tasks.authorized_keys import KeysWish
 from wifimgr.push.tasks.command import CommandWish
@@ -25,8 +26,8 @@ from wifimgr.push.tasks.services import ServicesWish
 from wifimgr.push.tasks.uci import UciWishes
 from wifimgr.push.variables import Fill, Filled, Variables, names
 from wifimgr.settings import Secret, SecretRef
-from wifimgr.settings.values import Duration, Text, Vars
-from wifimgr.yamlfile import Document, KeyPath, Strict, fault, read, validate
+from wifimgr.settings.values import Duration, Shape, Text, Vars
+from wifimgr.yamlfile import Document, KeyPath, Strict, dotted, fault, read, validate
 
 FOLDER = "playbooks"
 LONGEST_NAME = 255
@@ -53,6 +54,9 @@ _CHECK = {
     "minProperties": 1,
     "maxProperties": 1,
 }
+Noticed = Annotated[
+    str, Shape("|".join(NOTICED), "is nothing that people notice", f"what they notice is {', '.join(NOTICED)}")
+]
 Check = Annotated[dict[str, Any], AfterValidator(_check), WithJsonSchema(_CHECK)]
 
 
@@ -83,7 +87,7 @@ class PlaybookFile(Strict):
     """Wishes for menus of RouterOS (experimental)."""
     checks: list[Check] = []
     """What must hold before the change is made permanent."""
-    interrupts: dict[str, Duration] = {}
+    interrupts: dict[Noticed, Duration] = {}
     """What people notice, and for how long, like {wifi: 40s}."""
 
 
@@ -145,17 +149,28 @@ class Playbook:
         return frozenset(names(self.document.data))
 
     def _wishes(self, fill: Fill) -> Wishes:
-        edits = tuple(
-            edit
-            for task, make in TASKS.items()
-            for edit in make(getattr(self.file, task), fill, partial(self._line_below, task))
-        )
-        checks = tuple(
-            (name, _value(name, fill(wanted, line), line))
-            for index, check in enumerate(self.file.checks)
-            for line in [self._line(("checks", index))]
-            for name, wanted in check.items()
-        )
+        keys: dict[str, KeyPath] = {}
+
+        def where(task: str, key: KeyPath) -> str:
+            line = self._line((task, *key))
+            keys[line] = (task, *key)
+            return line
+
+        try:
+            edits = tuple(
+                edit
+                for task, make in TASKS.items()
+                for edit in make(getattr(self.file, task), fill, partial(where, task))
+            )
+            checks = tuple(
+                (name, _value(name, fill(wanted, line), line))
+                for index, check in enumerate(self.file.checks)
+                for line in [where("checks", (index,))]
+                for name, wanted in check.items()
+            )
+        except ConfigError as error:
+            named = (replace(each, key=each.key or dotted(keys.get(each.where, ()))) for each in error.problems)
+            raise ConfigError.of(named) from None
         return Wishes(edits, checks)
 
     def _own_vars(self) -> dict[str, Any]:
@@ -166,9 +181,6 @@ class Playbook:
             else value
             for name, value in self.file.vars.items()
         }
-
-    def _line_below(self, task: str, key: KeyPath) -> str:
-        return self._line((task, *key))
 
     def _line(self, key: KeyPath) -> str:
         return str(self.document.origin(key))
@@ -194,7 +206,9 @@ def load(folder: Path, name: str, allowed: Collection[str] = ()) -> Playbook:
     path = Path(name) if by_path else folder / FOLDER / f"{name}.yaml"
     if len(path.name) > LONGEST_NAME or not path.is_file():
         known = sorted(each.stem for each in (folder / FOLDER).glob("*.yaml"))
-        hint = did_you_mean(name, known) if known else f"put it into {folder / FOLDER}"
+        stem = Path(name).stem
+        hint = did_you_mean(stem, known, f"'ls {folder / FOLDER}'") if known else f"put it into {folder / FOLDER}"
+        hint = f"its name is enough: {stem}" if stem in known else hint
         raise ConfigError("unknown-name", f"there is no playbook '{name}'", hint=hint)
     return _load(path, name if by_path else f"{FOLDER}/{path.name}", folder, allowed)
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wifimgr.errors import ConfigError, RouterError
+from wifimgr.inventory import Inventory
 from wifimgr.model import Change, Router, Touched
-from wifimgr.platforms import platform_of
+from wifimgr.platforms import PLATFORMS, platform_of
 from wifimgr.platforms.programs import is_start_link, link_change, take_up
 from wifimgr.push import script
-from wifimgr.push.plan import files_of, taken_up
+from wifimgr.push.leave import has_traces
+from wifimgr.push.plan import Plan, files_of, outcome_of, plan_of, taken_up
+from wifimgr.push.ready import is_ours
 from wifimgr.settings import SecretRef
-from wifimgr.ssh import Connection, Deadline
+from wifimgr.ssh import Connection, Deadline, KnownHosts
 
 NO_SNAPSHOT: Mapping[str, tuple[str, str]] = {
     "never": ("wifimgr has confirmed no change on it", "there is nothing to go back to"),
@@ -46,10 +49,6 @@ class Rollback:
     def change(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
         """What differs from the snapshot. Raises RouterError ``no-snapshot``."""
         platform = platform_of(router)
-        if platform.SAFE_MODE:
-            what = "RouterOS is changed under its safe mode, which keeps nothing to go back to after a confirm"
-            hint = "write what you want into a playbook and apply it"
-            raise RouterError("no-snapshot", what, where=router.name, hint=hint)
         then = _snapshot(router.name, connection, deadline)
         links = {path for path, mode in then.modes.items() if mode == script.LINK}
         links |= {path for path in then.files if is_start_link(path)}
@@ -74,6 +73,25 @@ class Rollback:
     def change_after_steps(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
         """The same: it has no steps."""
         return self.change(router, connection, deadline)
+
+
+def plan_back(inventory: Inventory, known_hosts: KnownHosts, routers: Iterable[Router]) -> Plan:
+    """Reads every router and finds out what its snapshot would change. Nothing is written anywhere.
+
+    Nobody logs in to a router that keeps no snapshot: it is refused (``no-snapshot``).
+    """
+    wanted = tuple(routers)
+    none = tuple(
+        router.name for router in wanted if is_ours(router) and router.platform in PLATFORMS and not has_traces(router)
+    )
+    made = plan_of(Rollback(), inventory, known_hosts, (router for router in wanted if router.name not in none))
+    return replace(made, outcomes=(*made.outcomes, *(outcome_of(name, _none_kept(name)) for name in none)))
+
+
+def _none_kept(router: str) -> RouterError:
+    what = "RouterOS is changed under its safe mode, which keeps nothing to go back to after a confirm"
+    hint = "write what you want into a playbook and apply it, or take it back on the router (/undo, its own backup)"
+    return RouterError("no-snapshot", what, where=router, hint=hint)
 
 
 def _snapshot(router: str, connection: Connection, deadline: Deadline) -> script.Shown:

@@ -7,8 +7,7 @@
 # files are always swapped by rename. The format on flash is fixed in docs/decisions/0002-format-on-the-router.md:
 #
 #   /etc/wifimgr/format        format number of this folder
-#   /etc/wifimgr/tx.TX/        old/ (snapshot), new/ (staged files), manifest, sums, meta (what the snapshot must be),
-#                              release (the firmware it belongs to)
+#   /etc/wifimgr/tx.TX/        old/ (snapshot), new/ (staged files), manifest, sums, meta, release ...
 #   /etc/wifimgr/pending.TX    applied, not confirmed: "armed deadline settle gap forget", seconds of uptime
 #   /etc/wifimgr/undo.TX       is being taken back      (by rename from pending.TX: exactly one of the two
 #   /etc/wifimgr/confirmed.TX  stays                     renames pending->confirmed, pending->undo can win)
@@ -40,10 +39,10 @@ refuse() {
 	exit 0
 }
 
-# Whole seconds since boot. Never the wall clock: routers have none of their own.
+# UP: seconds since boot, NOW: hundredths. Never the wall clock: routers have none of their own.
 uptime_now() {
 	read -r UP _ </proc/uptime
-	UP=${UP%%.*}
+	NOW=${UP%.*}${UP#*.} UP=${UP%.*}
 }
 
 # One holder at a time, released by the kernel when the holder dies. Whatever outlives this shell closes fd 9.
@@ -52,7 +51,8 @@ lock() {
 	# Where it cannot be opened, exec (and ":") would end this shell, and the dead man with it; "true" only fails.
 	{ true >>"$R/tmp/wifimgr.lock"; } 2>/dev/null || return 1
 	exec 9>>"$R/tmp/wifimgr.lock"
-	flock -n 9 && LOCKED=1
+	# Who left may have taken the file along in between: then this locks nobody out.
+	flock -n 9 && [ "$R/tmp/wifimgr.lock" -ef /proc/self/fd/9 ] && LOCKED=1
 }
 
 # A line for each path, as sha256sum prints it; for links, which come last, with where they lead to.
@@ -69,7 +69,7 @@ is_there() { [ -e "$1" ] || [ -L "$1" ]; }
 # "mode owner group size name" a line. Without dates: a router's clock may jump by years between two looks.
 meta() { [ $# -eq 0 ] || ls -lnd "$@" 2>/dev/null | awk '{ print $1, $3, $4, $5, $NF }'; }
 
-# The marker of a transaction, or of any when none is named: sets STATE and TX; false when there is none.
+# The marker of one transaction or of any: sets STATE and TX; false when there is none.
 find_state() {
 	for STATE in $1; do
 		for m in "$W/$STATE".${2:-*}; do
@@ -82,6 +82,9 @@ find_state() {
 	return 1
 }
 
+# What is on flash is of our format, where there is anything.
+known_format() { [ ! -e "$W/format" ] || { number "$W/format" && [ "$N" = $FORMAT ]; }; }
+
 # ---------------------------------------------------------------- taking a change back
 
 # number FILE: sets N to the first word and REST to the others; false unless it is a number: RAM may be full.
@@ -91,36 +94,42 @@ number() {
 	case $N in '' | *[!0-9]*) return 1 ;; esac
 }
 
-# put_back PATH: one file of the snapshot returns to its place.
+# aside PATH: a folder is where a file, or nothing, has to be.
+aside() { [ ! -d "$R/$1" ] || mv "$R/$1" "$R/$1.in-the-way"; }
+
+# put_back PATH: one file of the snapshot.
 put_back() {
-	[ ! -d "$R/$1" ] || mv "$R/$1" "$R/$1.in-the-way"
+	aside "$1"
 	mv -f "$T/old/$1" "$R/$1" && fresh=1
 }
 
-# Puts the snapshot back by rename: needs no free flash and can be repeated after a power cut at any point. When all of
-# it was put back by an earlier try, a file that differs now was changed by somebody since: that is theirs to keep.
+# Puts the snapshot back by rename: needs no free flash, can be repeated after a power cut at any point. What differs
+# after an earlier try has put it back, or swept it away, was changed by somebody since: theirs to keep.
 restore() {
 	[ -s "$T/manifest" ] || return 1
-	fresh=
+	fresh='' files=$(sed -n 's/^file //p' "$T/manifest")
 	while read -r kind path; do
 		case $kind in
 		file) ! is_there "$T/old/$path" || put_back "$path" ;;
-		absent) rm -f "$R/$path" ;;
-		only) for new in $(others $(sed -n 's/^file //p' "$T/manifest")); do rm -f "$R/$new"; done ;;
+		absent) rm -f "$R/$path" || aside "$path" ;;
+		only)
+			[ ! -e "$T/swept" ] || continue
+			for new in $(others $files); do rm -f "$R/$new" || return 1; done
+			sync
+			true >"$T/swept"
+			;;
 		dir) rmdir "$R/$path" 2>/dev/null ;;
 		esac
 	done <"$T/manifest"
 	sync
-	files=$(sed -n 's/^file //p' "$T/manifest")
-	for path in $(sed -n 's/^absent //p' "$T/manifest"); do ! is_there "$R/$path" || return 1; done
 	for path in $files; do ! is_there "$T/old/$path" || return 1; done
-	[ -n "$fresh" ] || [ -e "$T/differs" ] || return 0
-	(
-		cd "$R/" || exit 1
-		[ "$(sums $files)" = "$(cat "$T/sums")" ] && [ "$(meta $files)" = "$(cat "$T/meta")" ]
-	) && return 0
-	true >"$T/differs" # the snapshot itself was bad: that is for a person to see, and no later try may call it good
-	return 1
+	[ -z "$fresh" ] && [ ! -e "$T/differs" ] || (
+		cd "$R/" && [ "$(sums $files)" = "$(cat "$T/sums")" ] && [ "$(meta $files)" = "$(cat "$T/meta")" ]
+	) || {
+		true >"$T/differs" # the snapshot was bad: for a person to see, no later try may call it good
+		return 1
+	}
+	for path in $(sed -n 's/^absent //p' "$T/manifest"); do ! is_there "$R/$path" || return 1; done
 }
 
 # undo TX: "rolledback" is written last, and only when the files equal the snapshot again.
@@ -142,7 +151,9 @@ undo() {
 end_all() {
 	kill -STOP "$1" 2>/dev/null || return 0
 	for stat in /proc/[0-9]*/stat; do
-		read -r child _ _ parent _ 2>/dev/null <"$stat" && [ "$parent" = "$1" ] && (end_all "$child")
+		read -r line 2>/dev/null <"$stat" || continue
+		rest=${line##*) ? } # "number (name) state parent ...", and a name may hold anything
+		[ "${rest%% *}" != "$1" ] || (end_all "${line%% *}")
 	done
 	kill -KILL "$1"
 }
@@ -150,8 +161,8 @@ end_all() {
 # take_up forward|back: lets the daemons take up the files that are there now. AFTER says what that needs besides a
 # reload, one thing a line; what nobody knows is left alone. No pipe: who kills this shell ends the loop, too.
 #
-# Gluon makes its files anew, and what was done to its network only a reboot takes back for sure. It comes once: what
-# tells that there is anything to take back is gone after it.
+# What Gluon did to its network only a reboot takes back for sure. It comes once: what tells that there is anything to
+# take back is gone after it.
 take_up() {
 	FAILED=
 	[ "${AFTER%% *}" = gluon ] || reload_config
@@ -214,7 +225,7 @@ reboot_when_alone() {
 # Any later connection undoes a change whose dead man was killed: past its deadline, or from before a reboot.
 undo_overdue() {
 	find_state "pending undo" || return 0
-	[ "$(cat "$W/format")" = $FORMAT ] || return 0 # left by a newer wifimgr: its own guard takes care of it
+	known_format || return 0 # left by a newer wifimgr: its own guard takes care of it
 	uptime_now
 	if [ "$STATE" = pending ] && number "$W/pending.$TX"; then
 		[ "$UP" -ge "${REST%% *}" ] || [ "$UP" -lt "$N" ] || return 0
@@ -310,7 +321,7 @@ last_confirmed() {
 no_snapshot() {
 	if find_state "pending undo"; then
 		echo pending
-	elif [ -e "$W/format" ] && [ "$(cat "$W/format")" != $FORMAT ]; then
+	elif ! known_format; then
 		echo format
 	elif ! last_confirmed; then
 		echo never
@@ -373,31 +384,34 @@ in_the_way() {
 		echo upgrade
 	elif pidof autoupdater >/dev/null 2>&1; then
 		echo autoupdate
-	elif ls "$R"/etc/config/*_gluon-old >/dev/null 2>&1; then
+	elif is_there "$R"/etc/config/*_gluon-old; then
 		echo reconfigure
 	elif [ ! -s "$R/var/run/config.md5" ]; then
 		echo baseline
-	elif [ -n "$(uci -q changes 2>/dev/null)$(cat "$R"/var/run/rpcd/uci-*/* 2>/dev/null)" ]; then
+	elif [ -n "$(uci -q changes 2>/dev/null)" ] || {
+		is_there "$R"/var/run/rpcd/uci-*/* && [ -n "$(cat "$R"/var/run/rpcd/uci-*/*)" ]
+	}; then
 		echo staged
 	else
 		unfit_flash
 	fi
 }
 
-# enough_flash KB: false unless so much is free; the last line of df, because a long device name takes one of its own.
+# enough_flash KB: false unless so much is free. Counted from the end of what df says: names of devices may hold spaces.
 enough_flash() {
-	free=$(df -k "$R/etc" 2>/dev/null | awk 'END { print $(NF - 2) }')
-	[ "${free:-0}" -ge "$1" ] 2>/dev/null
+	need=$1
+	set -- $(df -k "$R/etc" 2>/dev/null)
+	[ $# -ge 3 ] && shift $(($# - 3)) && [ "$1" -ge "$need" ] 2>/dev/null
 }
 
 # ---------------------------------------------------------------- a change: begin, new (once a file), arm
 
-# In: TX; HAVE, ABSENT: paths of the change that must be there or not; BASE: the sums of HAVE as last seen;
-# NEED: KB of flash that have to be free.
+# In: TX; HAVE, ABSENT: paths of the change that must be there or not; OVER: those of HAVE to be written over; SEEN, LACKS: the same for what it depends on;
+# BASE, MORE: the sums of HAVE and of SEEN as last seen; NEED: KB of flash that have to be free.
 begin() {
 	T=$W/tx.$TX
 	lock || { say refused busy && exit 0; }
-	[ ! -e "$W/format" ] || [ "$(cat "$W/format")" = $FORMAT ] || refuse format "$(cat "$W/format")"
+	known_format || refuse format
 	CHANGE=$TX
 	undo_overdue
 	find_state "pending undo" && open=$STATE.$TX TX=$CHANGE T=$W/tx.$CHANGE && refuse pending "$open"
@@ -405,32 +419,43 @@ begin() {
 	why=$(in_the_way)
 	[ -z "$why" ] || refuse "$why"
 	enough_flash "$NEED" || refuse nospace
-	same=$(cd "$R/" && sums $HAVE)
-	[ "$same" = "$BASE" ] || refuse moved
-	for path in $ABSENT; do ! is_there "$R/$path" || refuse moved; done
+	same=$(cd "$R/" && sums $HAVE $SEEN)
+	[ "$same" = "$BASE$MORE" ] || refuse moved
+	for path in $ABSENT $LACKS; do ! is_there "$R/$path" || refuse moved; done
 	clear_staged
 	TX=$CHANGE
 	mkdir -p "$T/old" "$T/new" "$V" && chmod 700 "$W" || refuse nospace
+	copy new $OVER
 }
 
 # A program for a folder that is there costs an old router some milliseconds.
 folder() { [ -d "$1" ] || mkdir -p "$1"; }
 
-# new PATH MODE CONTENT: stages one file with owner and mode of the one that is there; MODE "-": nothing else.
+# copy old|new PATH...: with mode and owner, for the snapshot or to be written over. One program for a folder.
+copy() {
+	to=$T/$1 from='' these=''
+	shift
+	for path in "$@" /; do
+		if [ -n "$these" ] && [ "${path%/*}" != "$from" ]; then
+			folder "$to/$from" && (cd "$R/" && cp -pP $these "$to/$from/") || refuse nospace
+			these=
+		fi
+		from=${path%/*} these="$these $path"
+	done
+}
+
+# new PATH MODE CONTENT: stages one file; of one that is there owner and mode stay; MODE "-": nothing else.
 # MODE "link": a link that leads to CONTENT.
 new() {
 	folder "$T/new/${1%/*}" || refuse nospace
 	[ "$2" != link ] || { ln -s "$3" "$T/new/$1" && return 0 || refuse nospace; }
-	[ ! -e "$R/$1" ] || cp -p "$R/$1" "$T/new/$1" || refuse nospace
 	printf %s "$3" 2>/dev/null >"$T/new/$1" || refuse nospace
 	[ "$2" = - ] || chmod "$2" "$T/new/$1" || refuse nospace
 }
 
 keep_snapshot() {
 	case $AFTER in gluon*) [ -z "$(others $HAVE)" ] || refuse moved ;; esac
-	for path in $HAVE; do
-		folder "$T/old/${path%/*}" && cp -pP "$R/$path" "$T/old/$path" || refuse nospace
-	done
+	copy old $HAVE
 	listing=$(cd "$R/" && meta $HAVE)
 	[ "$(cd "$T/old" && sums $HAVE)" = "$BASE" ] || refuse nospace
 	[ "$(cd "$T/old" && meta $HAVE)" = "$listing" ] || refuse nospace
@@ -453,23 +478,30 @@ write_manifest() {
 		for d in $dirs; do echo "dir $d"; done | sort -r
 		case $AFTER in gluon*) echo "only etc/config" ;; esac
 	)
-	printf '%s\n' "$manifest" >"$T/manifest" && [ "$(cat "$T/manifest")" = "$manifest" ] || refuse nospace
-	printf '%s\n' "$BASE" >"$T/sums" && [ "$(cat "$T/sums")" = "$BASE" ] || refuse nospace
-	printf '%s\n' "$listing" >"$T/meta" && [ "$(cat "$T/meta")" = "$listing" ] || refuse nospace
-	release >"$T/release" && same_release "$T" || refuse nospace
+	release=$(release)
+	printf '%s\n' "$manifest" >"$T/manifest"
+	printf '%s\n' "$BASE" >"$T/sums"
+	printf '%s\n' "$listing" >"$T/meta"
+	printf '%s\n' "$release" >"$T/release"
+	printf '%s\n' "$AFTER" >"$V/after.$TX"
+	[ "$(cd "$T" && cat "$V/after.$TX" manifest sums meta release)" = "$AFTER
+$manifest
+$BASE
+$listing
+$release" ] || refuse nospace
 }
 
 # put_own FILE TEXT MODE: one of our own files, whole or not at all, written only when it differs.
 put_own() {
-	[ "$(cat "$1" 2>/dev/null)" != "$2" ] || { [ "$3" = 755 ] && [ ! -x "$1" ]; } || return 0
+	[ ! -e "$1" ] || [ "$(cat "$1")" != "$2" ] || { [ "$3" = 755 ] && [ ! -x "$1" ]; } || return 0
 	printf '%s\n' "$2" 2>/dev/null >"$T/own" && [ "$(cat "$T/own")" = "$2" ] && chmod "$3" "$T/own" &&
 		mkdir -p "${1%/*}" && mv -f "$T/own" "$1" || refuse nospace
 }
 
 install_guard() {
-	put_own "$W/format" $FORMAT 600
+	[ -e "$W/format" ] || put_own "$W/format" $FORMAT 600
 	put_own "$GUARD" "$SELF" 755
-	mkdir -p "${LINK%/*}"
+	folder "${LINK%/*}"
 	[ "$(readlink "$LINK")" = ../init.d/wifimgr ] || ln -sf ../init.d/wifimgr "$LINK"
 	[ -x "$LINK" ] || refuse nospace
 }
@@ -485,12 +517,11 @@ arm() {
 		[ -z "$broken" ] || refuse badconf "$broken"
 	fi
 	write_manifest
-	printf '%s\n' "$AFTER" >"$V/after.$TX" && [ "$(cat "$V/after.$TX")" = "$AFTER" ] || refuse nospace
 	install_guard
 	uptime_now
 	for path in $DROP; do mkdir -p "$T/gone/${path%/*}" || refuse nospace; done
 	mark="$UP $((UP + WITHIN)) $SETTLE $GAP $FORGET"
-	printf '%s\n' "$mark" >"$T/mark" && [ "$(cat "$T/mark")" = "$mark" ] || refuse nospace
+	printf '%s\n' "$mark" >"$T/mark" && read -r line <"$T/mark" && [ "$line" = "$mark" ] || refuse nospace
 	# A sysupgrade inside the window must not make the change permanent by dropping its snapshot. Written last, because
 	# only an armed change takes it away again.
 	put_own "$KEEP" "/etc/wifimgr/
@@ -513,7 +544,7 @@ arm() {
 		true >"$V/taken.$TX" || exit
 		take_up forward
 		uptime_now
-		echo $((UP + 1)) "${FAILED:-end}" >"$V/reloaded.$TX" # rounded up: settling is at least as long as promised
+		echo "$NOW ${FAILED:-end}" >"$V/reloaded.$TX"
 		rm -f "$V/reload.$TX"
 	) </dev/null >/dev/null 2>&1 &
 	echo $! >"$V/reload.$TX"
@@ -531,20 +562,20 @@ swap() {
 
 # ---------------------------------------------------------------- from new logins: look, confirm
 
-# Seconds to wait before a confirm can count: the reload was requested, its effects had SETTLE seconds, and two logins
+# Hundredths to wait before a confirm can count: the reload was requested, its effects had SETTLE seconds, and two logins
 # over connections of their own lie GAP seconds apart. Sets WAIT; 0 when this login may confirm.
 judge() {
 	uptime_now
 	read -r _ _ settle gap _ <"$W/pending.$TX"
-	WAIT=1
+	WAIT=100
 	number "$V/reloaded.$TX" && [ "$REST" = end ] || { FAILED=$REST && return 0; }
-	settled=$((N + settle - UP))
+	settled=$((N + 100 * settle - NOW))
 	login=${SSH_CONNECTION:-$PPID}
 	if number "$V/login.$TX" && [ "$REST" != "$login" ]; then
-		WAIT=$((N + gap - UP))
+		WAIT=$((N + 100 * gap - NOW))
 	elif [ -z "$REST" ]; then # the first login; where RAM is full it stays the first one, and nothing is confirmed
-		echo "$UP $login" >"$V/login.$TX"
-		[ "$gap" -le 1 ] || WAIT=$gap
+		echo "$NOW $login" >"$V/login.$TX"
+		[ "$gap" -le 1 ] || WAIT=${gap}00
 	fi
 	[ "$settled" -le "$WAIT" ] || WAIT=$settled
 	[ "$WAIT" -gt 0 ] || WAIT=0
@@ -559,7 +590,7 @@ look() {
 		return 0
 	fi
 	WAIT=0 FAILED=
-	case $STATE$2 in pending) judge ;; pendingaside) WAIT=1 ;; confirmed*) finish ;; esac
+	case $STATE$2 in pending) judge ;; pendingaside) WAIT=100 ;; confirmed*) finish ;; esac
 	say state "$STATE" "$WAIT" "$FAILED"
 	[ "$STATE" = pending ] || return 0
 	[ "$WAIT" -gt 0 ] || listen
@@ -625,7 +656,7 @@ leave() {
 	lock || { say nothing busy && exit 0; }
 	undo_overdue
 	! find_state "pending undo" || { say nothing pending && exit 0; }
-	[ ! -e "$W/format" ] || [ "$(cat "$W/format")" = $FORMAT ] || { say nothing format && exit 0; }
+	known_format || { say nothing format && exit 0; }
 	was=$(ls -d "$W" "$GUARD" "$LINK" "$KEEP" 2>/dev/null)
 	rm -rf "$LINK" "$GUARD" "$KEEP" "$W" "$V"
 	sync

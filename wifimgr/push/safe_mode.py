@@ -19,7 +19,8 @@ from dataclasses import dataclass, replace
 from wifimgr.errors import Refused, RouterError
 from wifimgr.model import Change, Outcome, Result, Router
 from wifimgr.platforms import platform_of
-from wifimgr.push.plan import READ_SECONDS, Job, moved
+from wifimgr.push.patience import READ_SECONDS
+from wifimgr.push.plan import Job, moved
 from wifimgr.settings import PushTimes
 from wifimgr.ssh import Console, Deadline, Target, console
 
@@ -30,10 +31,13 @@ LOGIN_SECONDS = 20.0
 END_SECONDS = 3.0
 """How long a session may take to end when it is told to."""
 PAUSE_SECONDS = 0.5
+BACK = {
+    Result.ROLLED_BACK: "the old values are back",
+    Result.FAILED: "the old values are back; correct the playbook",
+}
+"""What is told where a change is undone, by what is wrong with it."""
 LONGEST_RETURN = 50.0
 """How long the router is waited for when the change is not kept. It notices a dead link after up to 9 minutes."""
-SHORTEST_HIDDEN = 4
-"""Characters. What is wished and as long is not repeated from what a router says: it may be a secret."""
 
 
 class _NotKept(Exception):
@@ -93,7 +97,7 @@ class SafeMode:
             try:
                 first.run(command, deadline)
             except RouterError as error:
-                raise _NotKept(_hiding(error.what, change), Result.FAILED) from None
+                raise _NotKept(error.what, Result.FAILED) from None
             _need_safe_mode(first)
 
     def _watch(self, router: Router, first: Console, way: Target, change: Change, window: Deadline) -> None:
@@ -111,7 +115,7 @@ class SafeMode:
                         raise _NotKept("the session that held its safe mode was lost")
                     if now.paths:
                         named = ", ".join(each.what for each in now.touched if each.before != each.after)
-                        raise _NotKept(f"RouterOS does not hold what is wished: {_hiding(named, change)}")
+                        raise _NotKept(f"RouterOS does not hold what is wished: {named}")
                     failing = platform_of(router).failing(change.checks, look, deadline)
                     good, why = (0, failing) if failing else (good + 1, "no second login succeeded")
             except (RouterError, Refused) as error:
@@ -136,16 +140,18 @@ class SafeMode:
 
     def _look_back(self, router: Router, ways: tuple[Target, ...], planned: Change, undone: _NotKept) -> Outcome:
         """Logs in until the router tells what became of the change: nobody holds its safe mode any more."""
-        until = Deadline(LONGEST_RETURN)
+        until, outcome = Deadline(LONGEST_RETURN), None
         while True:
             for way in reversed(ways):
                 try:
-                    outcome = self._what_became(router, way, planned, undone, until)
+                    free, outcome = self._what_became(router, way, planned, undone, until)
                 except (RouterError, Refused):
                     self.lost(router.name)
                     continue
-                if outcome is not None:
+                if free and outcome:
                     return outcome
+            if until.passed() and outcome:
+                return outcome
             if until.passed():
                 what = f"{undone.why}; RouterOS undoes the change when it sees our session end, after up to 9 minutes"
                 hint = f"run '{self.job.command(router.name)}' then"
@@ -154,22 +160,23 @@ class SafeMode:
 
     def _what_became(
         self, router: Router, way: Target, planned: Change, undone: _NotKept, until: Deadline
-    ) -> Outcome | None:
-        """How the router stands now; None: the lost session still holds safe mode."""
+    ) -> tuple[bool, Outcome | None]:
+        """Whether nobody holds safe mode any more, our lost session in particular; and what that makes of the push.
+
+        As long as somebody does, only the old values say anything: that somebody may be somebody else.
+        """
         deadline = Deadline(min(LOGIN_SECONDS, until.left()))
         with console(way, deadline) as look:
-            if not look.take_safe_mode(deadline):
-                return None
-            look.keep(deadline)  # it was taken only to see whether it is free
+            free = _is_free(look, deadline)
             now = self.job.change(router, look, deadline)
         if now.touched == planned.touched:
-            hint, error = "the old values are back", "rolled-back"
-            if undone.result is Result.FAILED:
-                hint, error = "the old values are back; correct the playbook", "bad-answer"
-            return Outcome(router.name, undone.result, undone.why, hint, error)
+            error = "bad-answer" if undone.result is Result.FAILED else "rolled-back"
+            return free, Outcome(router.name, undone.result, undone.why, BACK[undone.result], error)
+        if not free:
+            return False, None
         what = "RouterOS kept the change all the same" if not now.paths else "not all old values are back"
         hint = f"look at it with '{self.job.command(router.name)}'"
-        return Outcome(router.name, Result.FAILED, f"{undone.why}; {what}", hint, "bad-answer")
+        return True, Outcome(router.name, Result.FAILED, f"{undone.why}; {what}", hint, "bad-answer")
 
 
 @contextmanager
@@ -186,9 +193,11 @@ def _need_safe_mode(first: Console) -> None:
         raise _NotKept("somebody took its safe mode over, or too much was changed at once for it", Result.FAILED)
 
 
-def _hiding(text: str, change: Change) -> str:
-    """What a router says, without what is wished for it."""
-    wished = [each.after for each in change.touched if isinstance(each.after, str)]
-    for value in sorted((value for value in wished if len(value) >= SHORTEST_HIDDEN), key=len, reverse=True):
-        text = text.replace(value, "***")
-    return text
+def _is_free(look: Console, deadline: Deadline) -> bool:
+    """Whether nobody holds safe mode: it is taken for a moment to see that. A router that refuses it tells nothing."""
+    try:
+        return look.take_safe_mode(deadline) and look.keep(deadline)
+    except RouterError as error:
+        if error.id != "bad-answer":
+            raise
+        return False

@@ -13,7 +13,7 @@ import math
 import re
 import secrets
 import shlex
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
@@ -43,6 +43,7 @@ READABLE = "# Without comments; the readable one is wifimgr/push/router.sh in th
 _FOR_PEOPLE = re.compile(r"(?m)^[ \t]*(#.*)?\n|^[ \t]+")
 _SAFE = re.compile(r"[A-Za-z0-9._/@+-]+")
 _NUMBER = re.compile(r"[0-9]{1,9}")
+_PLACE = re.compile(r"[0-9]{1,2}|-")
 _PART = re.compile(r"\.\.?")
 
 
@@ -84,13 +85,10 @@ def show(paths: Iterable[str], questions: Questions = NOTHING_ASKED) -> Call:
     return _call(PROBES_SH, STEPS_SH, wanted, *packages, *services, *unless, "say end")
 
 
-def steps(wanted: Iterable[Step]) -> Call:
-    """Does what has no undo, one step after the other, until one fails."""
-    return _call(PROBES_SH, STEPS_SH, "begin_steps", *map(_step, wanted), "end_steps")
-
-
-def _step(step: Step) -> str:
-    return f"step {max(1, _whole(step.takes))} {shlex.quote(step.script)}"
+def step(wanted: Step) -> Call:
+    """Does one thing that has no undo."""
+    doing = f"take_step {max(1, _whole(wanted.takes))} {shlex.quote(wanted.script)}"
+    return _call(PROBES_SH, STEPS_SH, doing)
 
 
 def snapshot() -> Call:
@@ -114,20 +112,30 @@ def push(
     reboot: float = 0.0,
     after: Iterable[str] = (),
     kept: Iterable[PathChange] = (),
+    seen: Mapping[str, bytes | None] | None = None,
 ) -> Call:
     """Arms and applies a change. Times are in seconds and rounded up; ``reboot`` is counted from an undo, 0: never.
 
-    ``after`` and ``kept`` are those of :class:`Change`: lines for the script, files that only the snapshot holds.
+    ``after``, ``kept`` and ``seen`` are those of :class:`Change`: lines for the script, files that only the snapshot
+    holds, files that only have to be as they were.
     """
+    there = {path: raw for path, raw in sorted((seen or {}).items()) if raw is not None}
     changes, kept = sorted(paths, key=_by_path), list(kept)
     known = sorted([*changes, *kept], key=_by_path)
     have = [change for change in known if change.before is not None]
     put = [change for change in changes if change.after is not None]
+    base = _sums((change, change.before) for change in have)
+    more = "\n".join(f"{hashlib.sha256(raw).hexdigest()}  {path}" for path, raw in there.items())
+    more = f"\n{more}" if base and more else more
     return _call(
         f"TX={shlex.quote(tx)}",
         _names("HAVE", have),
+        _names("OVER", (change for change in put if change.before is not None and not change.link)),
         _names("ABSENT", (change for change in known if change.before is None)),
-        f"BASE={shlex.quote(_sums((change, change.before) for change in have))}",
+        f"BASE={shlex.quote(base)}",
+        f"SEEN={shlex.quote(' '.join(there))}",
+        f"LACKS={shlex.quote(' '.join(path for path, raw in (seen or {}).items() if raw is None))}",
+        f"MORE={shlex.quote(more)}",
         f"NEED={_flash_needed(changes, kept)}",
         "begin",
         *(_new(change) for change in put),
@@ -167,7 +175,7 @@ def _by_path(change: PathChange) -> str:
 
 def _new(change: PathChange) -> str:
     content = (change.after or b"").decode("utf-8", "surrogateescape")
-    return f"new {change.path} {LINK if change.link else change.mode or '-'} {shlex.quote(content)}"
+    return f"new {shlex.quote(change.path)} {LINK if change.link else change.mode or '-'} {shlex.quote(content)}"
 
 
 def _names(variable: str, changes: Iterable[PathChange]) -> str:
@@ -330,60 +338,71 @@ def _octal(listed: str) -> str:
 
 def read_told(answer: Answer, questions: Questions) -> Told:
     """What is answered to questions, behind the files. Raises RouterError where a router cannot tell."""
-    manager, packages, unless = "", dict[str, bool](), list[bool]()
+    manager, packages, unless = "", dict[str, bool](), list[str]()
     services = dict[str, Service | None]()
     name = ""
     while True:
         match answer.line():
-            case ["manager", manager]:
+            case ["manager", "opkg" | "apk" | "none" as manager]:
                 manager = manager.removeprefix("none")
-            case ["package", package, "yes" | "no" as there]:
+            case ["package", package, "yes" | "no" as there] if package in questions.packages:
                 packages[package] = there == "yes"
-            case ["service", name, "absent"]:
+            case ["service", name, "absent"] if name in questions.services:
                 services[name] = None
-            case ["service", name, start, stop, runs]:
+            case ["service", name, start, stop, runs] if name in questions.services and _in_order(start, stop):
                 services[name] = Service(start.strip("-"), stop.strip("-"), runs == "yes", {})
-            case ["link", path, *target] if service := services.get(name):
+            case ["link", path, *target] if (service := services.get(name)) and _is_of(path, name):
                 services[name] = replace(service, links={**service.links, path: " ".join(target)})
-            case ["absent", path] if service := services.get(name):
+            case ["absent", path] if (service := services.get(name)) and _is_of(path, name):
                 services[name] = replace(service, links={**service.links, path: None})
             case ["files"] | ["other", _]:
                 raise answer.bad(f"what starts or stops the service {name} is no link in /etc/rc.d")
-            case ["unless", "yes" | "no" as right]:
-                unless.append(right == "yes")
-            case ["unless", "late"]:
-                raise answer.bad("a test of a command ('unless') took too long")
-            case ["package", package, *_]:
+            case ["unless", "yes" | "no" | "late" | "missing" | "broken" as word]:
+                unless.append(word)
+            case ["package", package, *_] if package in questions.packages:
                 raise answer.bad(f"it cannot say whether the package {package} is installed")
-            case ["end"] if len(unless) == len(questions.unless):
+            case ["end"] if _all_told(questions, packages, services, unless):
                 return Told(manager=manager, packages=packages, services=services, unless=tuple(unless))
             case words:
                 raise answer.bad(f"{words[0]!r} was not expected")
 
 
+def _in_order(*numbers: str) -> bool:
+    """Whether these are places in the order of start and stop; ``-``: it has none."""
+    return all(_PLACE.fullmatch(number) for number in numbers)
+
+
+def _is_of(path: str, service: str) -> bool:
+    """Whether a path is that of a link that starts or stops a service."""
+    return bool(re.fullmatch(rf"etc/rc\.d/[SK][0-9]{{1,2}}{re.escape(service)}", path))
+
+
+def _all_told(
+    questions: Questions, packages: Collection[str], services: Collection[str], unless: Collection[str]
+) -> bool:
+    asked = len(set(questions.packages)), len(set(questions.services)), len(questions.unless)
+    return asked == (len(packages), len(services), len(unless))
+
+
 class StepFailed(Exception):
-    """A step did not end well: ``done`` others were before it, ``code`` is its exit code, ``said`` its last words."""
+    """A step did not end well: its exit code, and what it ``said`` last, which may be any secret of the router."""
 
-    def __init__(self, done: int, code: str, said: str) -> None:
+    def __init__(self, code: str, said: str) -> None:
         super().__init__(code)
-        self.done, self.code, self.said = done, code, said
+        self.code, self.said = code, said
 
 
-def read_steps(answer: Answer, number: int) -> list[str]:
-    """The answer to :func:`steps`: nothing when all were done, the words of a refusal. Raises :class:`StepFailed`."""
-    for done in range(number + 1):
-        match answer.line():
-            case ["done"] if done < number:
-                continue
-            case ["end"] if done == number:
-                return []
-            case ["failed", code] if done < number:
-                raise StepFailed(done, code, answer.until_mark().decode("utf-8", "replace").strip())
-            case ["refused", *_] as words if done == 0:
-                return words
-            case words:
-                raise answer.bad(f"{words[0]!r} was not expected")
-    raise answer.bad("it tells of more steps than there are")
+def read_step(answer: Answer) -> list[str]:
+    """The answer to :func:`step`: nothing when it was done, the words of a refusal. Raises :class:`StepFailed`."""
+    match answer.line():
+        case ["done"]:
+            return []
+        case ["failed", code] if _NUMBER.fullmatch(code):
+            raise StepFailed(code, answer.until_mark().decode("utf-8", "replace").strip())
+        case ["refused", *_] as words:
+            return words
+        case words:
+            raise answer.bad(f"{words[0]!r} was not expected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -407,7 +426,7 @@ def read_standing(answer: Answer) -> Standing:
     words = answer.line()
     if words[0] != "state" or len(words) < 2:
         raise answer.bad(f"{words[0]!r} was not expected")
-    wait = float(words[2]) if len(words) > 2 and _NUMBER.fullmatch(words[2]) else 0.0
+    wait = int(words[2]) / 100 if len(words) > 2 and _NUMBER.fullmatch(words[2]) else 0.0
     return Standing(words[1], wait, failed=" ".join(words[3:])[:LONGEST_QUOTE])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
@@ -15,6 +16,8 @@ _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 
 Filled = Value | Secret
 """What a value of a playbook becomes: what UCI can hold, or a secret."""
+Fill = Callable[[Any, str], Filled]
+"""Puts variables into a value at a place."""
 Fetch = Callable[[SecretRef], Secret]
 """How a secret is had."""
 Made = TypeVar("Made")
@@ -106,5 +109,30 @@ def names(value: Any) -> Iterator[str]:
             yield from names(item)
 
 
-Fill = Callable[[Any, str], Filled]
-"""Puts variables into a value at a place."""
+_SET_ASIDE = re.compile(r"""\\.|(?<!\S)#[^\n]*|('[^']*'|"(?:\\.|[^"\\])*")""", re.DOTALL)
+"""What a shell does not take as it stands there: an escaped character, a comment, or (the group) a text in quotes."""
+_SHELL_NAME = "wifimgr_"
+
+
+def fits_shell(code: str) -> bool:
+    """Whether the variables in code for a shell stand where a shell takes a word, as far as a glance can tell: not in
+    quotes, and not beside a here-document."""
+    quoted, rest = "".join(_SET_ASIDE.findall(code)), _SET_ASIDE.sub("", code)
+    return not _HOLE.search(quoted) and not (_HOLE.search(rest) and "<<" in rest)
+
+
+def shell_code(code: str, fill: Fill, where: str) -> str | Secret:
+    """Code for a shell with its variables put in, each as one word.
+
+    They are set in front of it, quoted, and it only names them: so wherever they stand, what they hold is never read as
+    code. Raises ConfigError as :meth:`Variables.fill` does, and ``bad-wish`` for a list.
+    """
+    used = list(dict.fromkeys(_HOLE.findall(code)))
+    values = dict(zip(used, _all(lambda name: fill(f"{{{{ {name} }}}}", where), used), strict=True))
+    if lists := [name for name, value in values.items() if isinstance(value, tuple)]:
+        what = f"{{{{ {lists[0]} }}}} is a list, and a command takes words"
+        raise ConfigError("bad-wish", what, where=where, hint="use text")
+    shown = {name: value.reveal() if isinstance(value, Secret) else str(value) for name, value in values.items()}
+    lines = [f"{_SHELL_NAME}{name}={shlex.quote(value)}" for name, value in shown.items()]
+    text = "\n".join([*lines, _HOLE.sub(lambda hole: f'"${{{_SHELL_NAME}{hole[1]}}}"', code)])
+    return Secret(text) if any(isinstance(value, Secret) for value in values.values()) else text

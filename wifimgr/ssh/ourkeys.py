@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 
 import paramiko
-from paramiko.agent import AgentSSH
+from paramiko.agent import SSH2_AGENT_IDENTITIES_ANSWER, AgentSSH, cSSH2_AGENTC_REQUEST_IDENTITIES
 from paramiko.pkey import UnknownKeyType
 
 from wifimgr.errors import ConfigError, RouterError
@@ -31,6 +31,11 @@ from wifimgr.ssh.trouble import reason, unreachable
 
 MOST_KEYS = 5
 """So many keys are tried in one login. OpenSSH hangs up after 6 attempts (``MaxAuthTries``), dropbear after 10."""
+
+MOST_HELD = 100
+"""So many keys of an agent are looked at."""
+LONGEST_REPLY = 256 << 10
+"""Bytes of an answer of an agent; OpenSSH takes no more from one (authfd.c)."""
 
 
 def authenticate(target: Target, transport: Transport, deadline: Deadline) -> None:
@@ -56,18 +61,20 @@ def authenticate(target: Target, transport: Transport, deadline: Deadline) -> No
             if not transport.is_active():
                 break
     several = f"none of {tried} keys is let in: {why}" if tried > 1 else why
-    raise _login_refused(target, transport, several or "no key and no password is set")
+    trouble = "; the SSH agent does not answer" if agent.is_mute else ""
+    raise _login_refused(target, transport, f"{several or 'no key and no password is set'}{trouble}")
 
 
 def _attempts(target: Target, transport: paramiko.Transport, agent: _Agent) -> Iterator[Callable[[], object]]:
     """Each way to prove who we are, in the order in which they are tried."""
+    user = f"{target.user}{target.options}"
     if target.key_file is None and target.password is not None:
-        yield partial(transport.auth_password, target.user, target.password.reveal())
+        yield partial(transport.auth_password, user, target.password.reveal())
         return
     for key in _our_keys(target, agent)[:MOST_KEYS]:
         if target.legacy and isinstance(key, paramiko.RSAKey):
             key = OldRSAKey(key=key.key)
-        yield partial(transport.auth_publickey, target.user, key)
+        yield partial(transport.auth_publickey, user, key)
 
 
 def _our_keys(target: Target, agent: _Agent) -> list[paramiko.PKey]:
@@ -98,28 +105,61 @@ def _named_key(path: Path, passphrase: Secret | None, agent: _Agent) -> paramiko
 class _Agent(AgentSSH):
     """The agent of whoever runs this (``SSH_AUTH_SOCK``), asked when its keys are first needed.
 
-    Without one, or when it does not answer in time, it has no keys.
+    Without one, or when it does not answer in half the time that a login has left, it has no keys: our files of keys
+    are still to be tried. To sign, it has all of that time, as it may ask somebody first. However it behaves, every
+    wait for it ends then.
     """
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
-        self._deadline, self._asked = deadline, False
+        self._login = self._until = deadline
+        self._asked = self.is_mute = False
 
     def get_keys(self) -> tuple[paramiko.AgentKey, ...]:
-        """The keys that it holds."""
+        """The first keys that it holds."""
         path = os.environ.get("SSH_AUTH_SOCK")
         if path and not self._asked:
-            self._asked = True
+            self._asked, self._until = True, Deadline(self._login.left() / 2)
             try:
                 line = socket.socket(socket.AF_UNIX)
-                line.settimeout(self._deadline.left())
+                line.settimeout(self._until.left())
                 line.connect(path)
-                self._connect(line)  # type: ignore[attr-defined]
-            except Exception:  # nobody is there, or somebody else: paramiko raises anything
+                self._connect(line)
+            except Exception as error:  # nobody is there, or somebody else: paramiko raises anything
+                self.is_mute = self.is_mute or isinstance(error, TimeoutError)
                 line.close()
                 self.close()
+            self._until = self._login
         keys: tuple[paramiko.AgentKey, ...] = super().get_keys()
         return keys
+
+    def _connect(self, line: socket.socket) -> None:
+        """As paramiko does, which takes as many keys as are announced."""
+        self._conn = line
+        kind, answer = self._send_message(cSSH2_AGENTC_REQUEST_IDENTITIES)  # type: ignore[attr-defined]
+        if kind != SSH2_AGENT_IDENTITIES_ANSWER:
+            raise paramiko.SSHException("it is no agent, or it is locked")
+        number = min(answer.get_int(), MOST_HELD)
+        self._keys = tuple(paramiko.AgentKey(self, answer.get_binary(), answer.get_text()) for _ in range(number))
+
+    def _read_all(self, wanted: int) -> bytes:
+        """As paramiko does, which waits anew for each byte, and for as many as are announced."""
+        if wanted > LONGEST_REPLY:
+            raise paramiko.SSHException("it says too much")
+        read = bytearray()
+        while len(read) < wanted:
+            self._conn.settimeout(self._until.left())
+            try:
+                new = self._conn.recv(wanted - len(read))
+            except TimeoutError:
+                new = b""
+            if self._until.passed():
+                self.is_mute = True
+                raise paramiko.SSHException("the SSH agent does not answer")  # any other would end with a traceback
+            if not new:
+                raise paramiko.SSHException("it hung up")
+            read += new
+        return bytes(read)
 
     def close(self) -> None:
         """Hangs up."""

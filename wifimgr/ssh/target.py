@@ -21,6 +21,8 @@ class Target:
     name: str
     endpoint: Endpoint
     user: str
+    options: str = ""
+    """Follows the user's name in the login itself; people are told the name."""
     keys: tuple[HostKey, ...]
     key_file: Path | None = None
     """Our key, where the network names one."""

@@ -29,4 +29,6 @@ def reason(error: Exception) -> str:
     """Why something failed, in the words of the system or the library; in ours where those explain nothing."""
     if "Error reading SSH protocol banner" in str(error):
         return "it hung up before it said anything"
+    if isinstance(error, EOFError) and not str(error):
+        return "the connection was lost"
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).strip().rstrip(".")

@@ -29,6 +29,7 @@ class Database:
         self._engine = _engine(self.path)
         self._opening = threading.Lock()
         self._turn = threading.Lock()
+        self._here = threading.local()
         self._file: tuple[int, int] | None = None
         with self._failing_clearly():
             self._open()
@@ -57,8 +58,23 @@ class Database:
             yield connection
 
     @contextmanager
+    def together(self) -> Iterator[None]:
+        """All that this thread writes inside is one transaction: everything is written, or nothing."""
+        with self._writing() as connection:
+            self._here.joined = connection
+            try:
+                yield
+            finally:
+                self._here.joined = None
+
+    @contextmanager
     def _writing(self) -> Iterator[Connection]:
         """One thread after the other: in SQLite all that wait ask again and again, and some never get their turn."""
+        joined: Connection | None = getattr(self._here, "joined", None)
+        if joined is not None:
+            with self._failing_clearly():
+                yield joined
+            return
         with self._failing_clearly(), self._turn:
             self._open()
             with self._begin(reading=False) as connection:

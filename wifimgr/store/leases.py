@@ -80,7 +80,8 @@ class Leases(Database):
             free = holder is None or holder.owner == owner or holder.expires < now() or _is_gone(holder.owner)
             if not free:
                 return holder
-            connection.execute(lease.delete().where(lease.c.router == name))
+            if holder is not None:
+                connection.execute(lease.delete().where(lease.c.router == name))
             expires = now() + timedelta(seconds=seconds)
             connection.execute(lease.insert().values(router=name, owner=owner, expires=expires))
         return None

@@ -16,7 +16,7 @@ from wifimgr.errors import ConfigError
 from wifimgr.model import PathChange
 from wifimgr.platforms import openwrt
 from wifimgr.platforms.edits import FileEdit, KeysEdit
-from wifimgr.platforms.keys import PublicKey, loses, wished
+from wifimgr.platforms.keys import PATH, PublicKey, loses, wished
 
 
 def made(number: int, kind: str = "ssh-ed25519") -> str:
@@ -83,13 +83,57 @@ def test_wished_keys_are_there_others_as_wished_and_the_second_time_nothing_chan
     before = "".join(f"{line}\n" for line in lines)
     edit = KeysEdit(present=tuple(sorted(present)), only=only)
     after, told = wished(edit, before)
-    keys = {key.same for line in after.splitlines() if (key := PublicKey.parse(line))}
+    left = [key.same for line in after.splitlines() if (key := PublicKey.parse(line))]
+    keys = {*left}
     wanted = {key.same for line in present if (key := PublicKey.parse(line))}
     had = {key.same for line in lines if (key := PublicKey.parse(line))}
     assert keys == (wanted if only else wanted | had)
-    assert all(old is None or old in lines for old, _ in told.values())
+    assert [left.count(each) for each in wanted] == [1] * len(wanted), "one line for each"
+    assert all(old is None or old in lines for _, old, _ in told)
+    assert {*lines} - {*after.splitlines()} <= {old for _, old, new in told if old != new}, "what goes is told"
+    assert {*after.splitlines()} - {*lines} <= {new for _, old, new in told if old != new}
     again, told_again = wished(edit, after)
-    assert (again, all(old == new for old, new in told_again.values())) == (after, True)
+    assert (again, all(old == new for _, old, new in told_again)) == (after, True)
+
+
+@pytest.mark.parametrize("line", ["webauthn-sk-ecdsa-sha2-nistp256@openssh.com AAAA x", f"restrict {TWO}", "rubbish"])
+def test_line_that_came_since_the_plan_and_would_go_is_seen(line: str) -> None:
+    edit = KeysEdit(present=(TWO,), only=True)
+    then, now = (openwrt.render("ap", [edit], {PATH: f"{TWO}\n{more}".encode()})[1] for more in ("", f"{line}\n"))
+    assert then != now
+    assert "rubbish" not in repr(now)
+
+
+SECRET = "offenes-Wort"
+HIDING = [
+    f'command="login {SECRET}" {ONE}',
+    f'no-pty,environment="WORD={SECRET}",from="192.0.2.0/24" {ONE}',
+    f'COMMAND="a \\"{SECRET}\\" b" {ONE}',
+    f'command="{SECRET} {ONE}',
+    f'# command="{SECRET}" {ONE}',
+]
+
+
+@pytest.mark.parametrize("line", HIDING)
+@pytest.mark.parametrize("only", [True, False])
+def test_what_the_options_of_a_key_hold_is_in_no_diff(line: str, only: bool) -> None:
+    before = f"{line}\n{THREE}\n".encode()
+    [change], _ = openwrt.render("ap", [KeysEdit(present=(f'command="neu" {ONE}',), only=only)], {PATH: before})
+    assert change.diff
+    assert SECRET not in repr(change)
+    assert '+command="*** (new)" ' + ONE in change.diff
+    back = openwrt.restore(PATH, change.after, before, ("644", "644"), set())
+    assert back.diff
+    assert SECRET not in repr(back)
+
+
+def test_options_that_hold_no_secret_are_shown_and_a_secret_that_goes_stays_in_no_snapshot() -> None:
+    before = f'from="192.0.2.0/24",permitopen="192.0.2.1:80" {ONE}\n{TWO}\n'.encode()
+    [change], _ = openwrt.render("ap", [KeysEdit(present=(TWO,), only=True)], {PATH: before})
+    assert f'-from="192.0.2.0/24",permitopen="192.0.2.1:80" {ONE}' in change.diff
+    assert not change.secret
+    [change], _ = openwrt.render("ap", [KeysEdit(present=(TWO,), only=True)], {PATH: f'command="x" {ONE}'.encode()})
+    assert change.secret
 
 
 def test_file_that_others_may_read_is_closed(tmp_path: Path) -> None:

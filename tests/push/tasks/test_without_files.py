@@ -11,13 +11,17 @@ import pytest
 import yaml
 
 from tests.push.tasks.case import HEAD, changes, router
-from wifimgr.errors import Refused, WifimgrError
+from wifimgr.errors import ConfigError, Refused, WifimgrError
 from wifimgr.model import PathChange, Touched
 from wifimgr.platforms import check_carried
 from wifimgr.platforms.edits import Questions, Service, Told
 from wifimgr.platforms.programs import Work, may_cut, questions, take_up, work
 from wifimgr.push import playbook
 
+QUOTED = (
+    "has a variable in quotes or beside <<: it is put in as one word that is quoted already; "
+    "write {{ name }} without quotes around it, and no here-document [bad-wish]"
+)
 BAD: dict[str, tuple[str, Any, str]] = {
     "a package that a router needs": (
         "packages",
@@ -83,8 +87,23 @@ BAD: dict[str, tuple[str, Any, str]] = {
     ),
     "a command made of a list": (
         "command",
-        [{"about": "x", "unless": "{{ many }}", "run": "x"}],
-        "6: a command cannot hold a list; use text [bad-wish]",
+        [{"about": "x", "unless": "test {{ many }}", "run": "x"}],
+        "6: command[0].unless: {{ many }} is a list, and a command takes words; use text [bad-wish]",
+    ),
+    "a variable in quotes": (
+        "command",
+        [{"about": "x", "unless": "x", "run": 'uci set a.b.c="{{ many }}"'}],
+        f"7: command[0].run: {QUOTED}",
+    ),
+    "a variable in single quotes": (
+        "command",
+        [{"about": "x", "unless": "test 'a {{ many }}' = b", "run": "x"}],
+        f"6: command[0].unless: {QUOTED}",
+    ),
+    "a variable in a here-document": (
+        "command",
+        [{"about": "x", "unless": "x", "run": "cat >/etc/x <<EOF\n{{ many }}\nEOF\n"}],
+        f"7: command[0].run: {QUOTED}",
     ),
 }
 
@@ -96,15 +115,23 @@ def test_what_may_not_be_wished_is_told_in_one_line(task: str, wish: Any, line: 
     assert caught.value.line().split("fall.yaml:")[1] == line
 
 
-STAYS = ["dropbear", "openssh-server", "netifd", "wpad-basic-mbedtls", "hostapd-utils", "firewall4", "base-files"]
-STAYS += ["busybox", "ubus", "rpcd", "uci", "procd", "procd-ujail", "kernel", "kmod-usb-core", "wpad", "firewall"]
+NEEDED = ["dropbear", "openssh-server", "netifd", "wpad-basic-mbedtls", "hostapd-utils", "firewall4", "base-files"]
+NEEDED += ["busybox", "ubus", "rpcd", "uci", "procd", "procd-ujail", "kernel", "kmod-usb-core", "wpad", "firewall"]
+NEEDED += ["libubox20240329", "libubus20250102", "ubox", "fstools", "ucode", "ucode-mod-fs", "libgcc1", "libc", "ubusd"]
+NEEDED += ["ppp", "ppp-mod-pppoe", "block-mount", "opkg", "apk-mbedtls", "nftables-json", "ath10k-firmware-qca988x"]
+NEEDED += ["logd", "jshn", "urngd", "wireless-regdb", "grub2-efi", "mtd", "odhcp6c", "rpcd-mod-file"]
 
 
-@pytest.mark.parametrize("name", STAYS)
+@pytest.mark.parametrize("name", NEEDED)
 def test_package_that_a_router_is_lost_without_is_never_removed(name: str, tmp_path: Path) -> None:
     with pytest.raises(WifimgrError, match="may not be removed"):
         changes(tmp_path, "packages", {"absent": [name]}, {}, {})
     changes(tmp_path, "packages", {"present": [name]}, {}, {})
+
+
+@pytest.mark.parametrize("name", ["snmpd", "luci", "tcpdump", "dnsmasq", "uhttpd", "odhcpd-ipv6only", "mtr", "iperf3"])
+def test_package_that_a_router_does_well_without_may_go(name: str, tmp_path: Path) -> None:
+    changes(tmp_path, "packages", {"absent": [name]}, {}, {})
 
 
 @pytest.mark.parametrize("name", ["dropbear", "network", "firewall", "wpad", "boot", "system"])
@@ -250,6 +277,19 @@ def test_service_without_a_start_cannot_be_enabled(tmp_path: Path) -> None:
         done(tmp_path, Told(services={"s": Service()}), **ENABLE)
 
 
+@pytest.mark.parametrize(("start", "early"), [("00", True), ("9", False), ("09", True), ("10", False), ("99", False)])
+def test_service_that_would_start_before_the_guard_is_not_enabled(start: str, early: bool, tmp_path: Path) -> None:
+    link = f"etc/rc.d/S{start}s"
+    missing, there = (Told(services={"s": Service(start, "", True, {link: leads})}) for leads in (None, RIGHT))
+    assert not done(tmp_path, there, **ENABLE).links, "as it is"
+    assert bool(done(tmp_path, there, **DISABLE).links)
+    if early:
+        with pytest.raises(WifimgrError, match="the service 's' would start before the guard"):
+            done(tmp_path, missing, **ENABLE)
+    else:
+        assert [change.path for change in done(tmp_path, missing, **ENABLE).links] == [link]
+
+
 def test_service_that_comes_with_a_package_is_waited_for(tmp_path: Path) -> None:
     told = Told(manager="opkg", packages={"s": False}, services={"s": None})
     found = done(tmp_path, told, packages={"present": ["s"]}, **ENABLE)
@@ -298,8 +338,37 @@ def test_command_is_left_out_where_its_test_says_that_all_is_right(tmp_path: Pat
         {"about": "first", "unless": "a", "run": "one", "within": "90s"},
         {"about": "second", "unless": "b", "run": "two"},
     ]
-    found = done(tmp_path, Told(unless=(True, False)), command=commands)
+    found = done(tmp_path, Told(unless=("yes", "no")), command=commands)
     assert [(step.what, step.script, step.takes) for step in found.steps] == [("second", "two", 60.0)]
     assert found.touched == (Touched("command first", "done", "done"), Touched("command second", None, "done"))
-    found = done(tmp_path, Told(unless=(False, True)), command=commands)
+    found = done(tmp_path, Told(unless=("no", "yes")), command=commands)
     assert [(step.what, step.script, step.takes) for step in found.steps] == [("first", "one", 90.0)]
+
+
+@pytest.mark.parametrize(
+    ("said", "why"),
+    [
+        ("late", "took too long"),
+        ("missing", "calls a program that is not on the router"),
+        ("broken", "cannot be read by the router's shell"),
+    ],
+)
+def test_command_whose_test_says_nothing_is_not_done(tmp_path: Path, said: str, why: str) -> None:
+    commands = {"command": [{"about": "make it", "unless": "tset x", "run": "y"}]}
+    with pytest.raises(ConfigError, match=rf"the test \('unless'\) of 'make it' {why}") as caught:
+        done(tmp_path, Told(unless=(said,)), **commands)
+    assert (caught.value.id, caught.value.where.rpartition(":")[2].isdecimal()) == ("bad-wish", True)
+
+
+def test_program_of_a_test_may_come_with_a_package(tmp_path: Path) -> None:
+    wishes = {"packages": {"present": ["p"]}, "command": [{"about": "make it", "unless": "p --check", "run": "y"}]}
+    told = Told(manager="opkg", packages={"p": False}, unless=("missing",))
+    assert [step.what for step in done(tmp_path, told, **wishes).steps] == ["install the package p", "make it"]
+    with pytest.raises(ConfigError, match="calls a program"):
+        done(tmp_path, Told(manager="opkg", packages={"p": True}, unless=("missing",)), **wishes)
+
+
+def test_link_of_a_service_with_a_longer_name_is_left_alone(tmp_path: Path) -> None:
+    links = {"etc/rc.d/S56s": "../init.d/6s", "etc/rc.d/S50s": "../init.d/s"}
+    told = Told(services={"s": Service("50", "", False, links)})
+    assert [change.path for change in done(tmp_path, told, **DISABLE).links] == ["etc/rc.d/S50s"]

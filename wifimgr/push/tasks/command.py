@@ -9,7 +9,7 @@ from pydantic import AfterValidator, WithJsonSchema
 
 from wifimgr.errors import ConfigError
 from wifimgr.platforms.edits import CommandEdit
-from wifimgr.push.variables import Fill, Filled
+from wifimgr.push.variables import Fill, fits_shell, shell_code
 from wifimgr.settings import Secret
 from wifimgr.settings.values import Duration, Text
 from wifimgr.yamlfile import KeyPath, Strict, fault
@@ -27,6 +27,9 @@ def _limit(value: float) -> float:
 def _code(value: str) -> str:
     if not value.strip() or "\0" in value:
         raise fault("is no command", "write what the router's shell shall do", "bad-wish")
+    if not fits_shell(value):
+        what = "has a variable in quotes or beside <<: it is put in as one word that is quoted already"
+        raise fault(what, "write {{ name }} without quotes around it, and no here-document", "bad-wish")
     return value
 
 
@@ -50,17 +53,16 @@ def edits(wishes: list[CommandWish], fill: Fill, where: Callable[[KeyPath], str]
     """An edit for each command."""
     for index, wish in enumerate(wishes):
         yield CommandEdit(
-            run=_text(fill(wish.run, where((index, "run"))), where((index, "run"))),
-            unless=_text(fill(wish.unless, where((index, "unless"))), where((index, "unless"))),
+            run=_code_with(wish.run, fill, where((index, "run"))),
+            unless=_code_with(wish.unless, fill, where((index, "unless"))),
             about=wish.about,
             within=wish.within,
             where=where((index,)),
         )
 
 
-def _text(value: Filled, where: str) -> str | Secret:
-    if isinstance(value, tuple):
-        raise ConfigError("bad-wish", "a command cannot hold a list", where=where, hint="use text")
-    if "\0" in (value.reveal() if isinstance(value, Secret) else value):
+def _code_with(code: str, fill: Fill, where: str) -> str | Secret:
+    text = shell_code(code, fill, where)
+    if "\0" in (text.reveal() if isinstance(text, Secret) else text):
         raise ConfigError("bad-wish", "a command cannot hold a NUL byte", where=where, hint="use text")
-    return value
+    return text

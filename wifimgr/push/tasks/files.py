@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, WithJsonSchema, model_validator
 
 from wifimgr.errors import ConfigError
 from wifimgr.platforms.edits import FileEdit
+from wifimgr.platforms.programs import LIFELINES
 from wifimgr.push.script import safe_path
 from wifimgr.push.variables import Fill
 from wifimgr.settings.values import Shape
@@ -16,7 +18,19 @@ from wifimgr.yamlfile import KeyPath, Strict, fault
 
 OWN = ("/etc/wifimgr", "/etc/init.d/wifimgr", "/etc/rc.d/S09wifimgr", "/lib/upgrade/keep.d/wifimgr")
 """Where wifimgr keeps its own state on a router."""
-NOT_ON_FLASH = ("/tmp/", "/var/", "/proc/", "/sys/", "/dev/")  # noqa: S108 (on a router)
+FOLDERS = ("/etc/", "/root/", "/usr/lib/lua/", "/usr/local/bin/", "/usr/share/", "/www/")
+"""Where files may be pushed. Everything else is on no flash, or is what a router starts with and goes back with: a new
+name there can do harm, too. What stands in /usr/sbin is found before the program of that name in /bin, and a library in
+/usr/local/lib before the one in /usr/lib."""
+NEEDED = (
+    *(f"/etc/{name}" for name in ("inittab", "preinit", "rc.common", "diag.sh", "rc.d/*", "modules-boot.d/*")),
+    *("/etc/hotplug*.json", "/etc/ld-*", "/etc/ld.*", "/etc/.extroot*", "/etc/selinux/*", "/usr/share/libubox/*"),
+    *("/etc/openwrt_*", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/shells", "/etc/dropbear/*_host_key"),
+    *(f"/etc/init.d/{name}" for name in (*LIFELINES, "done", "rcS", "sysfixtime", "umount", "urngd")),
+)
+"""In those folders, what runs before the guard that takes an unconfirmed change back at boot, what the guard and procd
+run on, what says which firmware it is, and the way in. ``*`` stands for anything."""
+_OWN_SCRIPTS = "put a script of your own into /usr/local/bin and call it by its whole path"
 
 
 def _path(value: str) -> str:
@@ -24,13 +38,21 @@ def _path(value: str) -> str:
         raise fault("is not a path that can be pushed", "write a whole path of plain characters, like /etc/banner")
     if value.startswith("/etc/config/"):
         raise fault("is a UCI file", "wish its options under uci", "bad-wish")
-    if value.startswith((*OWN, *NOT_ON_FLASH)):
-        raise fault("may not be pushed", "it is wifimgr's own state, or it is not on flash", "bad-wish")
+    if value.startswith(OWN):
+        raise fault("may not be pushed: it is wifimgr's own state", "take it out", "bad-wish")
+    if not value.startswith(FOLDERS):
+        folders = ", ".join(folder.rstrip("/") for folder in FOLDERS)
+        raise fault(f"may not be pushed: files go below {folders}", _OWN_SCRIPTS, "bad-wish")
+    if any(fnmatchcase(value, each) for each in NEEDED):
+        what = "may not be pushed: a router starts, goes back or lets us in with it"
+        links = "say under services what starts with the router"
+        raise fault(what, links if value.startswith("/etc/rc.d/") else "change it by hand, at the router", "bad-wish")
     return value
 
 
 Mode = Annotated[str, Shape("0?[0-7]{3}", "is not a file mode", 'write it in quotes, like "0644"')]
-FilePath = Annotated[str, AfterValidator(_path), WithJsonSchema({"type": "string", "pattern": "^/."})]
+_SCHEMA = {"type": "string", "pattern": f"^({'|'.join(FOLDERS)})."}
+FilePath = Annotated[str, AfterValidator(_path), WithJsonSchema(_SCHEMA)]
 
 
 class FileWish(Strict):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
+from fnmatch import fnmatchcase
 from typing import Annotated, Self
 
 from pydantic import AfterValidator, WithJsonSchema, model_validator
@@ -14,15 +14,20 @@ from wifimgr.settings.values import Shape
 from wifimgr.yamlfile import KeyPath, Strict, fault
 
 _NAME = Shape("[a-z0-9][a-z0-9._+-]*", "is not a name of a package", "write it as opkg or apk lists it, like snmpd")
-_STAYS = re.compile(
-    r"dropbear|openssh-server|netifd|wpad.*|hostapd.*|firewall.*|base-files|busybox|ubus|rpcd|uci|procd.*|kernel|kmod-.*"
+STAYS = (
+    *("base-files", "kernel", "kmod-*", "lib*", "busybox*", "procd*", "ubox", "ubus*", "ubi-utils", "uci", "ucode*"),
+    *("fstools", "block-mount", "mtd", "mkf2fs", "e2fsprogs", "losetup", "logd", "jshn", "jsonfilter", "rpcd*"),
+    *("urngd", "urandom-seed", "getrandom", "usign", "ucert*", "fwtool", "opkg*", "apk*", "ca-bundle", "*-firmware-*"),
+    *("dropbear*", "openssh-server*", "netifd", "firewall*", "nftables*", "iptables*", "xtables*", "ppp*", "odhcp6c"),
+    *("wpad*", "hostapd*", "wpa-supplicant*", "wifi-scripts", "wireless-regdb", "iw", "iwinfo", "grub2*"),
 )
-"""What a router is lost without, and what came with its kernel."""
+"""What a router needs to start, to be reached and to go back, and what came with its kernel. ``*`` stands for anything.
+A library goes with what needs it, never by itself."""
 
 
 def _may_go(value: str) -> str:
     _NAME.match(value)
-    if _STAYS.fullmatch(value):
+    if any(fnmatchcase(value, each) for each in STAYS):
         raise fault("may not be removed: a router can be lost without it", "take it out of absent", "bad-wish")
     return value
 

@@ -14,8 +14,9 @@ from wifimgr.settings.values import Shape
 from wifimgr.yamlfile import KeyPath, Strict, fault
 
 NOT_CONFIGURATION = (
-    *("certificate", "console", "disk", "file", "log"),
-    *(f"system/{name}" for name in ("history", "license", "package", "reboot", "reset-configuration", "routerboard")),
+    *("certificate", "console", "disk", "export", "file", "import", "log", "quit", "redo", "undo"),
+    *(f"system/{name}" for name in ("backup", "history", "license", "package", "reboot", "reset-configuration")),
+    *(f"system/{name}" for name in ("routerboard", "shutdown", "upgrade")),
 )
 """Menus whose commands do something, or hold what RouterOS's history does not take back."""
 
