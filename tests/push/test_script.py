@@ -380,7 +380,7 @@ CODE = [re.sub(r"(^|\s)#.*", "", text) for text in LINES]
 
 
 def test_every_absolute_path_is_below_the_root_that_the_lab_sets() -> None:
-    allowed = {"/dev/null", "/proc/uptime", "/proc/", "/bin/sh"}
+    allowed = {"/dev/null", "/proc/uptime", "/proc/", "/proc/self/fd/9", "/bin/sh"}
     found = [word for text in CODE for word in re.findall(r"(?<![\w.}*$\"@/])/[\w.][\w./-]*", text)]
     listed = {"/etc/wifimgr/", "/etc/init.d/wifimgr", "/etc/rc.d/S09wifimgr"}
     assert set(found) - allowed - listed == set()

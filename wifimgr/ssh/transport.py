@@ -16,7 +16,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from wifimgr.errors import RouterError
 from wifimgr.ssh.deadline import Deadline
 from wifimgr.ssh.hostkeys import KEY_TYPES
-from wifimgr.ssh.line import open_line
+from wifimgr.ssh.line import Line, open_line
 from wifimgr.ssh.target import Target
 from wifimgr.ssh.trouble import HungUp, reason, unreachable
 
@@ -59,7 +59,7 @@ def _shake_hands(
     """Like :func:`speak`, but tries it once. Raises HungUp, too."""
     try:
         line = open_line(target, way, deadline)
-        transport = (_LegacyTransport if target.legacy else Transport)(line)  # type: ignore[arg-type]  # speaks like one
+        transport = (_LegacyTransport if target.legacy else Transport)(line)
         opened.callback(transport.close)
     except (OSError, UnicodeError) as error:  # a name of an impossible form is no OSError
         if isinstance(error, ConnectionResetError) and way is None:
@@ -67,7 +67,7 @@ def _shake_hands(
         raise unreachable(target, error) from None
     try:
         transport.get_security_options().key_types = _signatures(key_types, legacy=target.legacy)
-        transport.banner_timeout = transport.handshake_timeout = deadline.left()
+        transport.banner_timeout = deadline.left()
         transport.start_client(timeout=deadline.left())
         if deadline.passed():  # it gives up without a word
             raise TimeoutError
@@ -109,6 +109,12 @@ class Transport(paramiko.Transport):
     """Its host key algorithms."""
     server_extensions: dict[str, bytes]
     """What it tells about itself (RFC 8308). dropbear does since 2020.79, and so does OpenSSH."""
+
+    def __init__(self, line: Line) -> None:
+        super().__init__(line)  # type: ignore[arg-type]  # speaks like a socket
+        # It would start a thread to end a handshake that takes too long, and ask it about every packet of the
+        # connection: a tenth of what a login costs us. Whoever waits for the handshake closes it at the deadline.
+        self.packetizer.start_handshake = lambda timeout: None  # type: ignore[method-assign]
 
     def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, Any]:
         parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
