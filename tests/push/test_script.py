@@ -192,7 +192,7 @@ def test_no_answer_of_a_router_is_a_bug_of_ours(words: list[bytes]) -> None:
 
 
 def test_standing_with_its_wait() -> None:
-    assert script.read_standing(answer(line(b"state", b"pending", b"7"))) == script.Standing("pending", 7.0)
+    assert script.read_standing(answer(line(b"state", b"pending", b"715"))) == script.Standing("pending", 7.15)
     assert script.read_standing(answer(line(b"state", b"confirmed"))) == script.Standing("confirmed")
     with pytest.raises(RouterError):
         script.read_standing(answer(line(b"refused", b"busy")))

@@ -114,10 +114,11 @@ def _set_the_scene(folder: Path) -> None:
     """Sets the hours of the copy by the clock, so that a demo at night shows the same.
 
     The first library is closed, the first youth centre open for some hours more, and every other place open always.
-    The lamp posts of the first place that has some are off.
+    The lamp posts of the first place that has some are off. All of that stays so for an hour at least, also where the
+    clocks are turned meanwhile.
     """
     now = datetime.now(ZoneInfo(load_network(folder).file.timezone))
-    later, around = _hours(now, 2, 5), _hours(now, -3, 6)
+    later, around = _hours(now, 3, 6), _hours(now, -3, 6)
     closed = dark = opened = False
     for path in sorted((folder / NETWORK_FILE).parent.glob("sites/*.yaml")):
         text = path.read_text(encoding="utf-8")

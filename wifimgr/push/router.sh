@@ -599,12 +599,18 @@ look() {
 
 # What the daemons say: netifd, and hostapd of each network on the air. A daemon that hangs costs two seconds.
 listen() {
-	for object in "network.wireless status" "network.interface dump" $(ubus list "hostapd.*" 2>/dev/null); do
-		say ubus ${object% *}
-		case $object in hostapd.*) object="$object get_status" ;; esac
-		ubus -t 2 call $object 2>/dev/null
+	ask network.interface dump
+	radios=$(ask network.wireless status)
+	printf '%s\n' "$radios"
+	for name in $(printf '%s\n' "$radios" | sed -n 's/.*"ifname": "\([A-Za-z0-9._-]*\)".*/\1/p'); do
+		ask "hostapd.$name" get_status
 	done
 	probe
+}
+
+ask() {
+	say ubus "$1"
+	ubus -t 2 call "$@" 2>/dev/null
 }
 
 # What else there is to try; the sender may put something in its place.
