@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.terminal import talk
 from wifimgr.cli import run
 from wifimgr.lab import Lab
 from wifimgr.lab.sshd import make_key
@@ -192,6 +193,34 @@ def test_apply_asks_on_a_terminal(lab: Lab, answer: bytes) -> None:
     assert (b"\r\nnothing was changed\r\n" in seen) is not changed
     assert (b"haus-ap: done" in seen) is changed
     assert b"Aborted" not in seen
+
+
+def test_end_of_apply_on_a_terminal_tells_each_thing_once(lab: Lab) -> None:
+    lab.routers["haus-ap"].misbehave("lockout")
+    code, shown = talk(["apply", "radio"], ("[y/N]", "y"))
+    assert code == 3
+    _, asked, end = shown.partition("Change them? [y/N]")
+    assert asked
+    assert [line.strip() for line in end.splitlines()[-5:]] == [
+        "1 of 2: haus-ap: rolled back",
+        "2 of 2: haus-ap-2: skipped",
+        "haus-ap: rolled back: it could not be reached after the change; the old files are back, byte for byte "
+        "[rolled-back]",
+        "haus-ap-2: skipped: the first router (haus-ap) was not confirmed; repair that one, then run 'wifimgr plan "
+        "radio -s haus-ap-2'",
+        "1 rolled back, 1 skipped",
+    ]
+
+
+def test_journal_is_short_as_a_table_alone(lab: Lab, capsys: Out) -> None:
+    assert run(["apply", "banner", "--yes", "-s", "haus-ap"]) == 0
+    capsys.readouterr()
+    shown = []
+    for form in ("table", "tsv"):
+        assert run(["journal", "list", "-o", form]) == 0
+        shown.append(capsys.readouterr().out)
+    assert ["playbook banner: /etc/banner" in out for out in shown] == [False, True]
+    assert "playbook banner" in shown[0]
 
 
 def start_apply(router: str) -> subprocess.Popen[bytes]:

@@ -141,7 +141,7 @@ def test_demo_ends_well_and_leaves_nothing_behind(
 BROKEN = {
     "the guard did not bring": ('ln -sf ../init.d/wifimgr "$LINK"', ":"),
     "the dead man's switch did not save": ('dead_man "$WITHIN"', ":"),
-    "the second login did not save": ("settled=$((N + settle - UP))", "WAIT=0; return 0"),
+    "the second login did not save": ("settled=$((N + 100 * settle - NOW))", "WAIT=0; return 0"),
 }
 
 

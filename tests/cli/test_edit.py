@@ -147,7 +147,7 @@ def test_set_never_shows_what_is_private_or_secret(folder: Path, capsys: Out) ->
 @pytest.mark.parametrize(
     ("args", "line"),
     [
-        (["eins-app", "room=x"], "error: there is no router 'eins-app'; did you mean eins-ap? [unknown-name]"),
+        (["eins-app", "room=x"], "error: there is no router 'eins-app'; did you mean eins-ap or eins-gw?"),
         (["eins-ap", "rom=x"], "error: rom: unknown key; did you mean room? [unknown-key]"),
         (["eins-ap", "--unset", "rom"], "error: rom: unknown key; did you mean room? [unknown-key]"),
         (["eins-ap", "room=Hof", "Tor"], "error: Tor: is not written as KEY=VALUE; put a value with spaces in quotes"),

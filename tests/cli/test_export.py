@@ -51,7 +51,8 @@ def test_selectors_choose(network: Inventory, capsys: Out, format: str) -> None:
 @pytest.mark.parametrize("format", [*EXPORTERS, FLOWS])
 def test_a_selector_that_matches_nothing_is_an_error(capsys: Out, format: str) -> None:
     assert run(["export", format, "-s", "nood"]) == 2
-    assert capsys.readouterr() == ("", "error: nood: matches no router; did you mean node? [nothing-selected]\n")
+    meant = "did you mean node? 'wifimgr router list' lists all"
+    assert capsys.readouterr() == ("", f"error: nood: matches no router; {meant} [nothing-selected]\n")
 
 
 @pytest.mark.usefixtures("network")

@@ -52,7 +52,7 @@ def test_the_lab_tells_only_the_way_in(lab: Lab) -> None:
 
 def test_apply_reaches_every_router_behind_another_one(lab: Lab, capsys: Out) -> None:
     assert run(["apply", "banner", "--yes"]) == 0
-    assert sorted(capsys.readouterr().out.splitlines()[1:]) == [f"{name}\tdone\t\t" for name in sorted(lab.routers)]
+    assert sorted(capsys.readouterr().out.splitlines()[1:]) == [f"{name}\tdone\t\t\t" for name in sorted(lab.routers)]
     for router in lab.routers.values():
         assert router.read("/etc/banner") == b"Hof\n"
     assert run(["apply", "banner", "--yes"]) == 0

@@ -93,6 +93,15 @@ def test_first_line_says_how_many_places_are_open_and_the_next_who_waits(folder:
     assert not any("open" in line for line in said(folder, change("haus-ap"), change("haus-gw")))
 
 
+@pytest.mark.usefixtures("opened")
+def test_first_line_says_how_many_of_the_open_places_never_close(folder: Path) -> None:
+    site = "name: Hof\nkind: square\nopening_hours: '24/7'\nrouters:\n  hof-ap: {addresses: [192.0.2.9]}\n"
+    (folder / "inventory/sites/hof.yaml").write_text(site, encoding="utf-8")
+    hof, haus = change("hof-ap", **WIFI), change("haus-ap", **WIFI)
+    assert said(folder, haus, hof)[0].endswith(" each; 2 places are open now, 1 of them always.")
+    assert said(folder, hof)[0].endswith("; 1 place is open now, always.")
+
+
 def test_what_else_matters_is_one_line_each(folder: Path) -> None:
     step = Step(what="install the package snmpd\x1b[2J", script="true")
     secret = PathChange(path="etc/config/snmpd", before=b"a", after=b"b", secret=True)

@@ -27,7 +27,7 @@ from wifimgr.settings import Rollout
 from wifimgr.ssh import Deadline, scan, target_of
 
 CAREFUL = Rollout()
-POLL_SECONDS = 0.2
+POLL_SECONDS = 0.5
 ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 """Signals of somebody who wants a push to end."""
 WRONG = frozenset({Result.FAILED, Result.ROLLED_BACK, Result.UNREACHABLE})

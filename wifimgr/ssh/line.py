@@ -56,7 +56,7 @@ def open_line(target: Target, way: paramiko.Transport | None, deadline: Deadline
         return Line(way.open_channel("direct-tcpip", address, ("127.0.0.1", 0), timeout=deadline.left()))
     except ChannelException as error:
         if error.code == CONNECT_FAILED:
-            raise ConnectionRefusedError(f"{jump} cannot connect to it") from None
+            raise ConnectionError(f"{jump} cannot connect to it") from None
         raise NotForwarded(f"{jump} does not forward connections") from None
     except Exception as error:  # paramiko raises whatever ended its thread
         if deadline.passed():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+
 from wifimgr.errors import RouterError
 from wifimgr.ssh.target import Target
 
@@ -14,12 +16,18 @@ class NotForwarded(ConnectionError):
     """A router on the way does not open connections for us."""
 
 
+_HINTS: dict[type[Exception], str] = {
+    HungUp: "its SSH server may be full: see who else logs in there, or try again in some minutes",
+    ConnectionRefusedError: "something is there, and no SSH server at that port: check address and port",
+    socket.gaierror: "no name server knows this name: write its address into the inventory; ~/.ssh/config gives none",
+}
+"""What helps against an error; what is not here has no better hint than power, cable and address."""
+
+
 def unreachable(target: Target, error: Exception) -> RouterError:
     """``unreachable``, with the reason and what helps."""
     why = "no answer in time" if isinstance(error, TimeoutError) else reason(error)
-    hint = "check power, cable and address"
-    if isinstance(error, HungUp):
-        hint = "its SSH server may be full: see who else logs in there, or try again in some minutes"
+    hint = next((helps for kind, helps in _HINTS.items() if isinstance(error, kind)), "check power, cable and address")
     if isinstance(error, NotForwarded) and target.through:
         hint = f"allow TCP forwarding there: the SSH server of {target.through.name}, or our key on it, forbids it"
     return RouterError("unreachable", f"cannot be reached ({why})", where=target.describe(), hint=hint)
