@@ -329,6 +329,16 @@ def undo_ends_what_a_change_began_whatever_its_name(box: Box) -> None:
     box.until(lambda: not has_process(box, "daemon"))
 
 
+def undo_comes_to_an_end_where_a_name_holds_a_line_break(box: Box) -> None:
+    box.write("lab/d\nd", '#!/bin/sh\necho $$ >"$WIFIMGR_ROOT/tmp/wifimgr/daemon"\nsleep 30\n')
+    (box.root / "lab/d\nd").chmod(0o755)
+    box.write("etc/init.d/melder", '#!/bin/sh\n"$WIFIMGR_ROOT/lab/d\nd"\n')
+    (box.root / "etc/init.d/melder").chmod(0o755)
+    applied(box, after=("service restart melder",))
+    box.later(lambda: (box.read("tmp/wifimgr/daemon") or b"").endswith(b"\n") and has_process(box, "daemon"))
+    assert box.take_back().state == "rolledback"
+
+
 def change_that_nobody_could_take_up_again_is_refused(box: Box) -> None:
     box.write("tmp/wifimgr/after.t9/x", "")
     assert_refused(box, "nospace")

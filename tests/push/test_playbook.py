@@ -199,6 +199,7 @@ NEEDED_TO_START = [
     "/lib/upgrade/keep.d/own", "/sbin/procd", "/sbin/uci", "/usr/bin/awk", "/usr/sbin/mv", "/usr/lib/libjson-c.so.5",
     "/usr/local/lib/libubox.so", "/usr/share/libubox/jshn.sh", "/boot/grub/grub.cfg", "/rom/bin/sh",
     "/overlay/upper/bin/sh", "/mnt/x", "/opt/x", "/etc/inittab", "/etc/preinit", "/etc/rc.common", "/etc/diag.sh",
+    "/etc/hotplug.d/net/00-own", "/etc/hotplug.d/firmware/own",
     "/etc/rc.d/S00own", "/etc/hotplug.json", "/etc/hotplug-preinit.json", "/etc/modules-boot.d/x", "/etc/ld.so.preload",
     "/etc/ld-musl-mips-sf.path", "/etc/.extroot-uuid", "/etc/openwrt_release", "/etc/selinux/config", "/etc/passwd",
     "/etc/group", "/etc/shadow", "/etc/shells", "/etc/dropbear/dropbear_ed25519_host_key", "/etc/init.d/boot",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import socket
 import threading
@@ -11,8 +12,10 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import paramiko
 import pytest
 
 from tests.push.net import Net, network
@@ -438,6 +441,16 @@ def test_server_that_does_not_behave_is_unreachable_within_the_deadline(
         with pytest.raises(RouterError):
             scan(target(net, endpoint=endpoint), Deadline(0.5))
     assert "Traceback" not in capfd.readouterr().err
+
+
+def test_handshake_that_stalls_ends_by_its_deadline_though_the_clock_is_set_back(
+    net: Net, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    times = itertools.chain([time.time()], itertools.repeat(0.0))
+    monkeypatch.setattr(paramiko.transport, "time", SimpleNamespace(**{**vars(time), "time": lambda: next(times)}))
+    with server(BAD_SERVERS["says-nothing-after-the-banner"]) as endpoint, ThreadPoolExecutor(1) as pool:
+        found = pool.submit(error, target(net, endpoint=endpoint), seconds=1.0).result(timeout=20)
+    assert found.id == "unreachable"
 
 
 def test_closed_port_and_silent_router(net: Net) -> None:

@@ -209,7 +209,7 @@ def _stepped(router: str, done: list[str], error: WifimgrError) -> Outcome:
         return outcome
     what = "; ".join([outcome.why.removesuffix("; nothing was changed"), *([_told(done)] if done else [])])
     outcome = replace(outcome, why=f"{what}; no file was changed")
-    if error.id in ("open-now", "moved-since-plan", "step-failed"):
+    if error.id in ("moved-since-plan", "step-failed"):
         return outcome
     return replace(outcome, result=Result.FAILED, hint=_LOOK, error_id="step-failed")
 

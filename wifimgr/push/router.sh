@@ -42,7 +42,7 @@ refuse() {
 # UP: seconds since boot, NOW: hundredths. Never the wall clock: routers have none of their own.
 uptime_now() {
 	read -r UP _ </proc/uptime
-	NOW=${UP%.*}${UP#*.} UP=${UP%.*}
+	NOW=$((${UP%.*} * 100 + 1${UP#*.} - 100)) UP=${UP%.*} # 1: 08 would be octal
 }
 
 # One holder at a time, released by the kernel when the holder dies. Whatever outlives this shell closes fd 9.
@@ -82,8 +82,8 @@ find_state() {
 	return 1
 }
 
-# What is on flash is of our format, where there is anything.
-known_format() { [ ! -e "$W/format" ] || { number "$W/format" && [ "$N" = $FORMAT ]; }; }
+# What is on flash is of our format, where there is anything: a power cut may have left it empty.
+known_format() { [ ! -s "$W/format" ] || { number "$W/format" && [ "$N" = $FORMAT ]; }; }
 
 # ---------------------------------------------------------------- taking a change back
 
@@ -153,7 +153,7 @@ end_all() {
 	for stat in /proc/[0-9]*/stat; do
 		read -r line 2>/dev/null <"$stat" || continue
 		rest=${line##*) ? } # "number (name) state parent ...", and a name may hold anything
-		[ "${rest%% *}" != "$1" ] || (end_all "${line%% *}")
+		[ "$rest" = "$line" ] || [ "${rest%% *}" != "$1" ] || (end_all "${line%% *}")
 	done
 	kill -KILL "$1"
 }
@@ -499,7 +499,7 @@ put_own() {
 }
 
 install_guard() {
-	[ -e "$W/format" ] || put_own "$W/format" $FORMAT 600
+	[ -s "$W/format" ] || put_own "$W/format" $FORMAT 600
 	put_own "$GUARD" "$SELF" 755
 	folder "${LINK%/*}"
 	[ "$(readlink "$LINK")" = ../init.d/wifimgr ] || ln -sf ../init.d/wifimgr "$LINK"

@@ -111,6 +111,8 @@ def names(value: Any) -> Iterator[str]:
 
 _SET_ASIDE = re.compile(r"""\\.|(?<!\S)#[^\n]*|('[^']*'|"(?:\\.|[^"\\])*")""", re.DOTALL)
 """What a shell does not take as it stands there: an escaped character, a comment, or (the group) a text in quotes."""
+_TOUCHED = re.compile(r"""[\\'"]\{\{|\}\}['"]""")
+"""A variable that a quote or a backslash touches, at whatever depth of the shell's quotes."""
 _SHELL_NAME = "wifimgr_"
 
 
@@ -118,7 +120,7 @@ def fits_shell(code: str) -> bool:
     """Whether the variables in code for a shell stand where a shell takes a word, as far as a glance can tell: not in
     quotes, and not beside a here-document."""
     quoted, rest = "".join(_SET_ASIDE.findall(code)), _SET_ASIDE.sub("", code)
-    return not _HOLE.search(quoted) and not (_HOLE.search(rest) and "<<" in rest)
+    return not _TOUCHED.search(code) and not _HOLE.search(quoted) and not (_HOLE.search(rest) and "<<" in rest)
 
 
 def shell_code(code: str, fill: Fill, where: str) -> str | Secret:

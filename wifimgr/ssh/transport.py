@@ -5,6 +5,7 @@ from __future__ import annotations
 import hmac
 import logging
 import random
+import threading
 import time
 from contextlib import ExitStack
 from typing import Any
@@ -68,9 +69,12 @@ def _shake_hands(
     try:
         transport.get_security_options().key_types = _signatures(key_types, legacy=target.legacy)
         transport.banner_timeout = deadline.left()
-        transport.start_client(timeout=deadline.left())
-        if deadline.passed():  # it gives up without a word
+        agreed = threading.Event()  # paramiko would look at the wall clock, ten times a second
+        transport.start_client(agreed)
+        if not agreed.wait(deadline.left()):
             raise TimeoutError
+        if not transport.is_active():
+            raise transport.get_exception() or EOFError("it hung up")
     except IncompatiblePeer as error:
         raise _incompatible(target, transport, key_types, error) from None
     except Exception as error:  # paramiko raises whatever ended its thread: perhaps garbage from the other side

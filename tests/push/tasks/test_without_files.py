@@ -100,6 +100,16 @@ BAD: dict[str, tuple[str, Any, str]] = {
         [{"about": "x", "unless": "test 'a {{ many }}' = b", "run": "x"}],
         f"6: command[0].unless: {QUOTED}",
     ),
+    "a variable behind a backslash": (
+        "command",
+        [{"about": "x", "unless": "x", "run": '\\{{ many }} "b c"'}],
+        f"7: command[0].run: {QUOTED}",
+    ),
+    "a variable in quotes inside of quotes": (
+        "command",
+        [{"about": "x", "unless": "x", "run": 'echo "$(f "{{ many }}")"'}],
+        f"7: command[0].run: {QUOTED}",
+    ),
     "a variable in a here-document": (
         "command",
         [{"about": "x", "unless": "x", "run": "cat >/etc/x <<EOF\n{{ many }}\nEOF\n"}],

@@ -24,6 +24,8 @@ name there can do harm, too. What stands in /usr/sbin is found before the progra
 /usr/local/lib before the one in /usr/lib."""
 NEEDED = (
     *(f"/etc/{name}" for name in ("inittab", "preinit", "rc.common", "diag.sh", "rc.d/*", "modules-boot.d/*")),
+    *(f"/etc/hotplug.d/{name}/*" for name in ("atm", "block", "button", "firmware", "ieee1394", "input", "net")),
+    *(f"/etc/hotplug.d/{name}/*" for name in ("platform", "tty", "usb", "usbmisc", "zaptel")),
     *("/etc/hotplug*.json", "/etc/ld-*", "/etc/ld.*", "/etc/.extroot*", "/etc/selinux/*", "/usr/share/libubox/*"),
     *("/etc/openwrt_*", "/etc/passwd", "/etc/group", "/etc/shadow", "/etc/shells", "/etc/dropbear/*_host_key"),
     *(f"/etc/init.d/{name}" for name in (*LIFELINES, "done", "rcS", "sysfixtime", "umount", "urngd")),
