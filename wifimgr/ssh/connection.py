@@ -72,7 +72,8 @@ class Connection:
             if channel.exit_status < 0:
                 raise EOFError("the connection was lost")
         except Exception as error:  # paramiko raises whatever ended its thread: an answer of any form may be the cause
-            raise unreachable(self.target, error) from None
+            # At the deadline the watchdog may be the first: what ended then has not answered in time.
+            raise unreachable(self.target, TimeoutError() if deadline.passed() else error) from None
         return bytes(output)
 
 
