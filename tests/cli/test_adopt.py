@@ -160,7 +160,7 @@ def test_no_secret_and_no_contact_is_told(here: Here, capsys: Out) -> None:
 def test_somebody_is_asked_about_the_key_before_anything_of_ours_is_sent(here: Here, logins: list[str]) -> None:
     before = here.files
     port = here.port("new-ap")
-    code, shown = talk(["router", "adopt", LOCAL, "--port", port, "--site", "hof"], ("own host key? [y/N]", "n"))
+    code, shown = talk(["router", "adopt", LOCAL, "--port", port, "--site", "hof"], ("own host key? [y/N]: ", "n"))
     assert code == 1
     key = here.lab.routers["new-ap"].host_key
     assert f"ssh-ed25519 {key.fingerprint}" in shown.split("Is that")[0]

@@ -178,7 +178,7 @@ def test_apply_asks_on_a_terminal(lab: Lab, answer: bytes) -> None:
     os.close(side)
     seen = b""
     try:
-        while b"[y/N]" not in seen:
+        while b"[y/N]: " not in seen:
             seen += os.read(main, 4096)
         assert b"\x1b[32m+" in seen  # the diff is coloured
         os.write(main, answer)
@@ -197,7 +197,7 @@ def test_apply_asks_on_a_terminal(lab: Lab, answer: bytes) -> None:
 
 def test_end_of_apply_on_a_terminal_tells_each_thing_once(lab: Lab) -> None:
     lab.routers["haus-ap"].misbehave("lockout")
-    code, shown = talk(["apply", "radio"], ("[y/N]", "y"))
+    code, shown = talk(["apply", "radio"], ("[y/N]: ", "y"))
     assert code == 3
     _, asked, end = shown.partition("Change them? [y/N]")
     assert asked

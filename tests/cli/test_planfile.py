@@ -124,7 +124,7 @@ def test_plan_file_asks_the_same_question(lab: Lab) -> None:
     os.close(side)
     seen = b""
     try:
-        while b"[y/N]" not in seen:
+        while b"[y/N]: " not in seen:
             seen += os.read(main, 4096)
         os.write(main, b"n\n")
         while True:

@@ -71,7 +71,7 @@ def test_many_routers_are_asked_about_once(lab: Lab) -> None:
     lab.routers["haus-old"].link.powered = False
     pinned = trusted()
     KNOWN.write_text(f"haus-gw {pinned['haus-gw']}\n")
-    code, shown = talk(["router", "trust", "-s", "haus"], ("Are these 3 keys the routers' own? [y/N]", "y"))
+    code, shown = talk(["router", "trust", "-s", "haus"], ("Are these 3 keys the routers' own? [y/N]: ", "y"))
     assert code == 3
     table, _, rest = shown.partition("error: ")
     assert [line.split()[0::3] for line in table.splitlines() if line.startswith("haus")] == [
@@ -88,7 +88,7 @@ def test_many_routers_are_asked_about_once(lab: Lab) -> None:
 
 def test_no_is_no(lab: Lab) -> None:
     KNOWN.unlink()
-    code, shown = talk(["-q", "router", "trust", "haus-gw"], ("Is that the router's own key? [y/N]", "n"))
+    code, shown = talk(["-q", "router", "trust", "haus-gw"], ("Is that the router's own key? [y/N]: ", "n"))
     assert code == 1
     assert "SHA256:" in shown, "who is asked can see what about, also with --quiet"
     assert not KNOWN.exists()
