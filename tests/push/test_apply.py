@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -306,13 +307,13 @@ class Loss:
         self.lost = 0
         run = Connection.run
 
-        def lossy(connection: Connection, text: str, deadline: Deadline) -> bytes:
-            if f"\n{line}" in text.partition('eval "$SELF"')[2] and not self.lost:
+        def lossy(connection: Connection, text: str, deadline: Deadline, keep: bytes = b"") -> bytes:
+            if f"\n{line}" in text.rpartition('eval "$SELF"')[2] and not self.lost:
                 self.lost += 1
                 if arrives:
-                    run(connection, text, deadline)
+                    run(connection, text, deadline, keep)
                 raise RouterError("unreachable", "cannot be reached (the cable)")
-            return run(connection, text, deadline)
+            return run(connection, text, deadline, keep)
 
         monkeypatch.setattr(Connection, "run", lossy)
 
@@ -483,9 +484,9 @@ def scripts(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sent: list[str] = []
     run = Connection.run
 
-    def noted(connection: Connection, text: str, deadline: Deadline) -> bytes:
-        sent.append(text.partition('eval "$SELF"\n')[2])
-        return run(connection, text, deadline)
+    def noted(connection: Connection, text: str, deadline: Deadline, keep: bytes = b"") -> bytes:
+        sent.append(text.rpartition('eval "$SELF"\n')[2])
+        return run(connection, text, deadline, keep)
 
     monkeypatch.setattr(Connection, "run", noted)
     return sent
@@ -499,6 +500,34 @@ def test_router_as_it_was_planned_is_not_read_again(tmp_path: Path, monkeypatch:
         assert net.push([change], of="name")["ap"] == Outcome("ap", Result.DONE)
         assert not any(text.startswith("show ") for text in sent)
         assert net.router("ap").read("etc/config/system") == change.paths[0].after
+
+
+def test_confirm_goes_to_the_shell_of_the_look_that_knows_the_script(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with one(tmp_path) as net:
+        change = net.change("ap", of="name")
+        sent = scripts(monkeypatch)
+        assert net.push([change], of="name")["ap"] == Outcome("ap", Result.DONE)
+        assert re.fullmatch(r"{ NONCE=[0-9a-f]{16}\nconfirm \S+\nexit\n} </dev/null\n", sent[-1])
+        assert sum("\nconfirm " in text for text in sent) == 1
+
+
+def test_confirm_brings_the_script_along_where_something_came_between(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rewritten = apply._Window._rewritten
+
+    def between(window: apply._Window, connection: Connection, deadline: Deadline) -> str:
+        assert connection.run("{ echo here; exit; }\n", deadline) == b"here\n"
+        return rewritten(window, connection, deadline)
+
+    monkeypatch.setattr(apply._Window, "_rewritten", between)
+    with one(tmp_path) as net:
+        change = net.change("ap", of="name")
+        sent = scripts(monkeypatch)
+        assert net.push([change], of="name")["ap"] == Outcome("ap", Result.DONE)
+        assert sent[-1].startswith("confirm ")
 
 
 def test_router_with_another_option_changed_since_the_plan_is_read_again_and_keeps_it(

@@ -290,7 +290,9 @@ def test_a_new_way_in_that_nobody_can_use_is_undone(
 ) -> None:
     sent: list[str] = []
     run = Connection.run
-    monkeypatch.setattr(Connection, "run", lambda self, text, deadline: sent.append(text) or run(self, text, deadline))
+    monkeypatch.setattr(
+        Connection, "run", lambda self, text, *more, **most: sent.append(text) or run(self, text, *more, **most)
+    )
     router = start("ash")
     net, new, name = moving(router, network, "port")  # its SSH goes on listening at the old port
     before, change = router.flash(), net.change(name, router)

@@ -20,7 +20,7 @@ import pytest
 
 from tests.conftest import require_real
 from tests.real.conftest import PATIENT, Connect, Start
-from tests.real.routers import Router, write
+from tests.real.routers import Router, wait_for, write
 from wifimgr.errors import RouterError
 from wifimgr.model import Result
 from wifimgr.settings import Endpoint
@@ -37,6 +37,21 @@ def look(target: Target, seconds: float = 60.0) -> bytes:
     deadline = Deadline(seconds)
     with connect(target, deadline) as connection:
         return connection.run("echo here", deadline)
+
+
+def test_a_shell_is_kept_for_the_next_script_and_ends_with_the_connection(start: Start) -> None:
+    router = start("ash")
+    with connect(router.target, Deadline(60)) as connection:
+        first = connection.run("{ known=here; echo $$; echo so; } </dev/null\n", Deadline(60), keep=b"so\n")
+        shell = int(first.split()[0])
+        said = connection.run("{ echo $known $$; echo so; } </dev/null\n", Deadline(60), keep=b"so\n")
+        assert said == b"here %d\nso\n" % shell
+
+    def is_gone() -> bool:
+        with connect(router.target, Deadline(60)) as connection:
+            return connection.run(f"kill -0 {shell} 2>/dev/null || echo gone", Deadline(60)) == b"gone\n"
+
+    wait_for(is_gone)
 
 
 # --- full of strangers ---

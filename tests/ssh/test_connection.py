@@ -67,6 +67,32 @@ def test_scripts_run_one_after_the_other_on_one_connection(net: Net) -> None:
         assert connection.run("head -c 300000 /dev/zero", deadline) == b"\0" * 300_000
 
 
+def test_a_shell_that_is_kept_knows_what_the_last_script_has_defined(net: Net) -> None:
+    with connect(target(net), Deadline(10)) as connection:
+        assert connection.run("{ a=1; echo so; }\n", Deadline(10), keep=b"so\n") == b"so\n"
+        assert connection.is_kept
+        assert connection.run("{ echo $a; a=2; echo so; }\n", Deadline(10), keep=b"so\n") == b"1\nso\n"
+        assert connection.run("echo $a; cat", Deadline(10)) == b"2\n"
+        assert not connection.is_kept
+        assert connection.run("echo $a.", Deadline(10)) == b".\n"
+
+
+def test_a_shell_that_ends_is_not_kept(net: Net) -> None:
+    with connect(target(net), Deadline(10)) as connection:
+        assert connection.run("{ echo no; exit; }\n", Deadline(10), keep=b"so\n") == b"no\n"
+        assert not connection.is_kept
+        assert connection.run("echo new", Deadline(10)) == b"new\n"
+
+
+def test_a_kept_shell_that_says_nothing_more_is_left_at_the_deadline(net: Net, no_thread_left: None) -> None:
+    with connect(target(net), Deadline(10)) as connection:
+        connection.run("{ echo so; }\n", Deadline(10), keep=b"so\n")
+        with pytest.raises(RouterError, match=re.escape("cannot be reached (no answer in time)")):
+            connection.run("sleep 20", Deadline(1.0))
+        assert not connection.is_kept
+    net.router("ap")._shell.kill_all()
+
+
 def test_large_script_with_undecodable_bytes_arrives_whole(net: Net) -> None:
     content = "ä\udcff'x" * 40_000
     deadline = Deadline(10)

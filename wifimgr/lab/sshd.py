@@ -18,6 +18,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from io import StringIO
 from pathlib import Path
+from typing import IO
 
 import paramiko
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -168,11 +169,7 @@ class SshServer:
         process = self._shell.start(["/bin/sh", "-s"], {"SSH_CONNECTION": connection})
         assert process.stdin
         assert process.stdout
-        with suppress(OSError, EOFError):
-            while data := channel.recv(BLOCK):
-                process.stdin.write(data)
-        with suppress(OSError):
-            process.stdin.close()
+        threading.Thread(target=_feed, args=(channel, process.stdin), daemon=True).start()
         with suppress(OSError, EOFError):
             while data := os.read(process.stdout.fileno(), BLOCK):
                 time.sleep(self._link.lag)
@@ -182,6 +179,16 @@ class SshServer:
         with suppress(OSError, EOFError):
             channel.close()
         process.wait()
+
+
+def _feed(channel: paramiko.Channel, stdin: IO[bytes]) -> None:
+    """Carries to a shell what comes for it, until the other side says that this was all, or is gone."""
+    with suppress(OSError, EOFError):
+        while data := channel.recv(BLOCK):
+            stdin.write(data)
+            stdin.flush()
+    with suppress(OSError):
+        stdin.close()
 
 
 def _join(channel: paramiko.Channel, line: socket.socket) -> None:

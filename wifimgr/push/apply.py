@@ -379,11 +379,12 @@ class _Window:
         """One login: where does the change stand, and may it be confirmed?"""
         if self._pusher.stop.is_set():
             self._why = "interrupted"
-            return self._ask(connection, script.take_back(self._tx), deadline)
+            return self._ask(connection, script.take_back, deadline)
         aside = connection.target is not self._ways[0]
         limit = max(1.0, min(checks.PROBE_SECONDS, deadline.left() - self._login))
         call = script.look(self._tx, aside=aside, probes=checks.probes(self._wanted), limit=limit)
-        standing = script.read_look(script.Answer(self._router, call, connection.run(call.text, deadline)))
+        output = connection.run(call.text, deadline, keep=call.end)
+        standing = script.read_look(script.Answer(self._router, call, output))
         if standing.state != "pending":
             return standing
         if aside:
@@ -391,7 +392,7 @@ class _Window:
             return standing
         if standing.failed:
             self._why = _NOT_TAKEN_UP.get(standing.failed, f"taking it up failed ({standing.failed})")
-            return self._ask(connection, script.take_back(self._tx), deadline)
+            return self._ask(connection, script.take_back, deadline)
         self._why = "no second login succeeded after the change had settled"
         if standing.wait > 0:
             return standing
@@ -399,12 +400,11 @@ class _Window:
         failing = checks.failing(self._heard(said, standing.probes, connection, deadline), self._wanted)
         if not failing:
             self._why = self._rewritten(connection, deadline)
-            end = script.take_back if self._why else script.confirm
-            return self._ask(connection, end(self._tx), deadline)
+            return self._ask(connection, script.take_back if self._why else script.confirm, deadline)
         self._why = failing
         if time.monotonic() < self._open_until - self._login - 1:
             return replace(standing, wait=min(checks.listening(said), RADAR_PAUSE))
-        return self._ask(connection, script.take_back(self._tx), deadline)
+        return self._ask(connection, script.take_back, deadline)
 
     def _rewritten(self, connection: Connection, deadline: Deadline) -> str:
         """Why the change must go back: taking it up has made something else of what was wished, or of our way in."""
@@ -429,7 +429,8 @@ class _Window:
 
         return checks.Heard(said, probes, ubus.network_of_guests(wanted), internet)
 
-    def _ask(self, connection: Connection, call: script.Call, deadline: Deadline) -> script.Standing:
+    def _ask(self, connection: Connection, end: Callable[..., script.Call], deadline: Deadline) -> script.Standing:
+        call = end(self._tx, known=connection.is_kept)
         return script.read_standing(script.Answer(self._router, call, connection.run(call.text, deadline)))
 
     def _done(self) -> Outcome:

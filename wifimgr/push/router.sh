@@ -594,7 +594,6 @@ look() {
 	say state "$STATE" "$WAIT" "$FAILED"
 	[ "$STATE" = pending ] || return 0
 	[ "$WAIT" -gt 0 ] || listen
-	say end
 }
 
 # What the daemons say: netifd, and hostapd of each network on the air. A daemon that hangs costs two seconds.

@@ -60,11 +60,18 @@ class Call:
     nonce: str
     text: str
 
+    @property
+    def end(self) -> bytes:
+        """What a call prints last that leaves its shell to the next one."""
+        return f"wifimgr:{self.nonce} end\n".encode()
 
-def _call(*lines: str) -> Call:
+
+def _call(*lines: str, known: bool = False, kept: bool = False) -> Call:
+    """``kept``: its shell may be used for one more call. ``known``: it is that one, and finds the script there."""
     nonce = secrets.token_hex(8)
-    body = "\n".join(lines)
-    return Call(nonce, f'{{ SELF={_sent(ROUTER_SH)}\nNONCE={nonce}\neval "$SELF"\n{body}\nexit\n}} </dev/null\n')
+    begin = [f"NONCE={nonce}"] if known else [f"SELF={_sent(ROUTER_SH)}", f"NONCE={nonce}", 'eval "$SELF"']
+    body = "\n".join([*begin, *lines, "say end" if kept else "exit"])
+    return Call(nonce, f"{{ {body}\n}} </dev/null\n")
 
 
 @lru_cache(maxsize=1)
@@ -156,17 +163,17 @@ def look(tx: str, *, aside: bool = False, probes: Iterable[Probe] = (), limit: f
     """
     wanted = " ".join(dict.fromkeys(f"{kind}={argument}" for kind, argument in probes))
     trying = [PROBES_SH, f"PROBES={shlex.quote(wanted)} LIMIT={_whole(limit)}"] if wanted else []
-    return _call(*trying, f"look {shlex.quote(tx)} {'aside' if aside else ''}".rstrip())
+    return _call(*trying, f"look {shlex.quote(tx)} {'aside' if aside else ''}".rstrip(), kept=True)
 
 
-def confirm(tx: str) -> Call:
-    """Makes a change permanent, if the router agrees that it is time."""
-    return _call(f"confirm {shlex.quote(tx)}")
+def confirm(tx: str, *, known: bool = False) -> Call:
+    """Makes a change permanent, if the router agrees that it is time. ``known``: it goes to the shell of a look."""
+    return _call(f"confirm {shlex.quote(tx)}", known=known)
 
 
-def take_back(tx: str) -> Call:
-    """Undoes a change inside its window."""
-    return _call(f"take_back {shlex.quote(tx)}")
+def take_back(tx: str, *, known: bool = False) -> Call:
+    """Undoes a change inside its window. ``known``: it goes to the shell of a look."""
+    return _call(f"take_back {shlex.quote(tx)}", known=known)
 
 
 def _by_path(change: PathChange) -> str:

@@ -39,6 +39,12 @@ class Connection:
     def __init__(self, target: Target, transport: paramiko.Transport) -> None:
         self.target = target
         self._transport = transport
+        self._kept: paramiko.Channel | None = None
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the next script goes to the shell of the last one, and finds there what that has defined."""
+        return self._kept is not None
 
     @property
     def key(self) -> tuple[str, str] | None:
@@ -46,21 +52,25 @@ class Connection:
         key = getattr(self._transport.auth_handler, "private_key", None)
         return (key.get_name(), key.get_base64()) if key else None
 
-    def run(self, script: str, deadline: Deadline) -> bytes:
+    def run(self, script: str, deadline: Deadline, keep: bytes = b"") -> bytes:
         """Runs a shell script that is sent on standard input; returns all that it printed on standard output.
 
-        A script that is cut on the way must not do anything: wrap it in ``{ …; }``. Raises RouterError
-        (``unreachable``) when the connection breaks or the deadline passes.
+        A script that is cut on the way must not do anything: wrap it in ``{ …; }``. Its shell ends with it, unless it
+        is to be kept for the next script as soon as ``keep`` was printed. Raises RouterError (``unreachable``) when the
+        connection breaks or the deadline passes.
         """
         try:
-            channel = self._transport.open_session(timeout=deadline.left())
+            channel, self._kept = self._kept or self._shell(deadline), None
             channel.settimeout(deadline.left())
-            _start(self._transport, channel)
             channel.sendall(script.encode("utf-8", "surrogateescape"))
-            channel.shutdown_write()
+            if not keep:
+                channel.shutdown_write()
             output = bytearray()
             while data := channel.recv(WINDOW):
                 output += data
+                if keep and keep in output:
+                    self._kept = channel
+                    return bytes(output)
                 if len(output) > LONGEST_ANSWER:
                     raise EOFError(f"it sends more than {LONGEST_ANSWER >> 20} MiB")
                 channel.settimeout(deadline.left())
@@ -75,6 +85,12 @@ class Connection:
             # At the deadline the watchdog may be the first: what ended then has not answered in time.
             raise unreachable(self.target, TimeoutError() if deadline.passed() else error) from None
         return bytes(output)
+
+    def _shell(self, deadline: Deadline) -> paramiko.Channel:
+        channel = self._transport.open_session(timeout=deadline.left())
+        channel.settimeout(deadline.left())
+        _start(self._transport, channel)
+        return channel
 
 
 def _start(transport: paramiko.Transport, channel: paramiko.Channel) -> None:

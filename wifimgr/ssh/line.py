@@ -19,6 +19,8 @@ from wifimgr.ssh.deadline import Deadline
 from wifimgr.ssh.target import Target
 from wifimgr.ssh.trouble import NotForwarded, reason
 
+READ_AHEAD = 65536
+"""Bytes. paramiko asks for the head and the rest of each packet on its own."""
 CONNECT_FAILED = 2
 """Why a server opens no channel: it cannot reach who was asked for. All other reasons are its own (RFC 4254, 5.1)."""
 
@@ -28,11 +30,14 @@ class Line:
 
     def __init__(self, line: socket.socket | paramiko.Channel) -> None:
         self._line, self.heard = line, False
+        self._held = b""
 
     def recv(self, size: int) -> bytes:
         """What came, up to so many bytes."""
-        data = self._line.recv(size)
-        self.heard = self.heard or bool(data)
+        if not self._held:
+            self._held = self._line.recv(READ_AHEAD)
+            self.heard = self.heard or bool(self._held)
+        data, self._held = self._held[:size], self._held[size:]
         return data
 
     def close(self) -> None:

@@ -65,8 +65,9 @@ class Console(Connection):
         """Whether the session is known to have ended."""
         return self._session.remote_conn is None or self._session.remote_conn.closed or not self._transport.is_active()
 
-    def run(self, script: str, deadline: Deadline) -> bytes:
-        """Types one line and returns everything that the console showed until it had carried it out.
+    def run(self, script: str, deadline: Deadline, keep: bytes = b"") -> bytes:
+        """Types one line and returns everything that the console showed until it had carried it out. A console is one
+        for all lines, whatever ``keep`` says.
 
         Whether it was carried out is told by a text that the router puts together from two halves, so that the echo of
         the line does not hold it. Raises RouterError: ``bad-answer`` with what the router says when it refuses the

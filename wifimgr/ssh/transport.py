@@ -32,6 +32,8 @@ logging.getLogger("paramiko.transport").setLevel(logging.CRITICAL)
 # It compares checksums byte by byte in Python, a tenth of what a login costs us. This is the same from the standard
 # library, and as constant in time.
 paramiko.util.constant_time_bytes_eq = hmac.compare_digest  # type: ignore[assignment]
+# It makes an object in Python for each checksum; this is one call of the standard library.
+paramiko.packet.compute_hmac = hmac.digest  # type: ignore[assignment]
 
 
 def speak(
@@ -113,12 +115,20 @@ class Transport(paramiko.Transport):
     """Its host key algorithms."""
     server_extensions: dict[str, bytes]
     """What it tells about itself (RFC 8308). dropbear does since 2020.79, and so does OpenSSH."""
+    # paramiko sorts out what is disabled anew whenever it looks at one of these; we disable nothing.
+    preferred_kex = paramiko.Transport._preferred_kex  # type: ignore[attr-defined]
+    preferred_ciphers = paramiko.Transport._preferred_ciphers  # type: ignore[attr-defined]
+    preferred_macs = paramiko.Transport._preferred_macs  # type: ignore[attr-defined]
+    preferred_compression = paramiko.Transport._preferred_compression  # type: ignore[attr-defined]
 
     def __init__(self, line: Line) -> None:
         super().__init__(line)  # type: ignore[arg-type]  # speaks like a socket
         # It would start a thread to end a handshake that takes too long, and ask it about every packet of the
         # connection: a tenth of what a login costs us. Whoever waits for the handshake closes it at the deadline.
         self.packetizer.start_handshake = lambda timeout: None  # type: ignore[method-assign]
+
+    def _log(self, level: int, msg: object, *args: object) -> None:
+        """Nobody reads it, see above; paramiko writes thirty lines a login."""
 
     def _really_parse_kex_init(self, m: paramiko.Message, ignore_first_byte: bool = False) -> dict[str, Any]:
         parsed: dict[str, Any] = super()._really_parse_kex_init(m, ignore_first_byte)  # type: ignore[misc]
