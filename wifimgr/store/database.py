@@ -27,6 +27,7 @@ class Database:
     def __init__(self, state_dir: Path) -> None:
         self.path = state_dir / FILE
         self._engine = _engine(self.path)
+        self._readers = self._engine.execution_options(reading=True)
         self._opening = threading.Lock()
         self._turn = threading.Lock()
         self._here = threading.local()
@@ -54,7 +55,7 @@ class Database:
 
     @contextmanager
     def _begin(self, *, reading: bool) -> Iterator[Connection]:
-        with self._engine.execution_options(reading=reading).begin() as connection:
+        with (self._readers if reading else self._engine).begin() as connection:
             yield connection
 
     @contextmanager

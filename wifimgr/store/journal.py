@@ -5,10 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from wifimgr.store.database import Database, now
 from wifimgr.store.schema import journal
+
+# Made once, like those of leases.
+_BEGIN = journal.insert()
+_END = journal.update().where(journal.c.id == bindparam("number"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,15 +39,15 @@ class Journal(Database):
         """Writes into the journal that a change of a router begins; returns the number of the entry."""
         values = {"began": now(), "router": router, "what": what, "why": why, "transaction": transaction}
         with self._writing() as connection:
-            result = connection.execute(journal.insert().values(**values))
+            result = connection.execute(_BEGIN, values)
         [number] = result.inserted_primary_key or (0,)
         return int(number)
 
     def end(self, number: int, *, result: str, detail: str) -> None:
         """Writes into the journal how a change ended."""
-        values = {"ended": now(), "result": result, "detail": detail}
+        values = {"number": number, "ended": now(), "result": result, "detail": detail}
         with self._writing() as connection:
-            connection.execute(journal.update().where(journal.c.id == number).values(**values))
+            connection.execute(_END, values)
 
     def entries(self, limit: int = 50) -> list[Entry]:
         """The newest entries of the journal, newest first."""

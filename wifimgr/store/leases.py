@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import Row, select
+from sqlalchemy import Row, bindparam, select
 
 from wifimgr.errors import Refused, StoreError
 from wifimgr.store.database import Database, now
@@ -17,6 +17,11 @@ from wifimgr.store.schema import lease
 
 _DUTY = "*"
 """Begins the name of a lease that is no router's; no router has a name like that."""
+# Made once: to make a statement costs several times what it costs to run it, and each push runs all of these.
+_OF_ROUTER = select(lease).where(lease.c.router == bindparam("name"))
+_TAKE = lease.insert()
+_REMOVE = lease.delete().where(lease.c.router == bindparam("name"))
+_GIVE_BACK = _REMOVE.where(lease.c.owner == bindparam("who"))
 
 
 class Held:
@@ -76,19 +81,19 @@ class Leases(Database):
     def _take(self, name: str, owner: str, seconds: float) -> Row[tuple[str, str, datetime]] | None:
         """Takes or prolongs a lease; returns who has it when that is another one."""
         with self._writing() as connection:
-            holder = connection.execute(select(lease).where(lease.c.router == name)).one_or_none()
+            holder = connection.execute(_OF_ROUTER, {"name": name}).one_or_none()
             free = holder is None or holder.owner == owner or holder.expires < now() or _is_gone(holder.owner)
             if not free:
                 return holder
             if holder is not None:
-                connection.execute(lease.delete().where(lease.c.router == name))
+                connection.execute(_REMOVE, {"name": name})
             expires = now() + timedelta(seconds=seconds)
-            connection.execute(lease.insert().values(router=name, owner=owner, expires=expires))
+            connection.execute(_TAKE, {"router": name, "owner": owner, "expires": expires})
         return None
 
     def _give_back(self, name: str, owner: str) -> None:
         with suppress(StoreError), self._writing() as connection:  # what cannot be given back runs out by itself
-            connection.execute(lease.delete().where(lease.c.router == name, lease.c.owner == owner))
+            connection.execute(_GIVE_BACK, {"name": name, "who": owner})
 
 
 def _new_owner() -> str:
