@@ -19,7 +19,7 @@ from wifimgr.ssh.deadline import Deadline
 from wifimgr.ssh.hostkeys import KEY_TYPES, HostKey
 from wifimgr.ssh.ourkeys import authenticate
 from wifimgr.ssh.target import Target
-from wifimgr.ssh.transport import speak
+from wifimgr.ssh.transport import Transport, speak
 from wifimgr.ssh.trouble import unreachable
 
 SHELL = "sh -s"
@@ -36,7 +36,7 @@ sixth stranger of one address."""
 class Connection:
     """One SSH connection to one router, logged in. Use :func:`connect`."""
 
-    def __init__(self, target: Target, transport: paramiko.Transport) -> None:
+    def __init__(self, target: Target, transport: Transport) -> None:
         self.target = target
         self._transport = transport
         self._kept: paramiko.Channel | None = None
@@ -82,8 +82,8 @@ class Connection:
             if channel.exit_status < 0:
                 raise EOFError("the connection was lost")
         except Exception as error:  # paramiko raises whatever ended its thread: an answer of any form may be the cause
-            # At the deadline the watchdog may be the first: what ended then has not answered in time.
-            raise unreachable(self.target, TimeoutError() if deadline.passed() else error) from None
+            late = deadline.passed() or self._transport.line.is_over
+            raise unreachable(self.target, TimeoutError() if late else error) from None
         return bytes(output)
 
     def _shell(self, deadline: Deadline) -> paramiko.Channel:
@@ -136,7 +136,7 @@ def scan(target: Target, deadline: Deadline) -> Shown:
         return Shown(_host_key(target, transport), transport.remote_version[:LONGEST_BANNER])
 
 
-def _login(target: Target, deadline: Deadline, opened: ExitStack) -> paramiko.Transport:
+def _login(target: Target, deadline: Deadline, opened: ExitStack) -> Transport:
     """A transport to a router that is the right one and has let us in."""
     if not target.keys:
         hint = f"compare the fingerprint and trust it with 'wifimgr router trust {target.name}'"
@@ -148,11 +148,8 @@ def _login(target: Target, deadline: Deadline, opened: ExitStack) -> paramiko.Tr
     with _turn(target, deadline):
         login = Deadline(min(target.timeout, deadline.left()))
         transport = speak(target, way, login, tuple(key.type for key in target.keys), opened)
-        # Some waits of paramiko know no end (for the answer to a request, for room to send): closing ends them all.
-        watchdog = threading.Timer(deadline.left(), transport.close)
-        watchdog.daemon = True
-        watchdog.start()
-        opened.callback(watchdog.cancel)
+        # Some waits of paramiko know no end (for the answer to a request, for room to send): they end with the line.
+        transport.line.until = deadline
         _check_host_key(target, _host_key(target, transport))
         authenticate(target, transport, login)
     return transport

@@ -31,14 +31,31 @@ class Line:
     def __init__(self, line: socket.socket | paramiko.Channel) -> None:
         self._line, self.heard = line, False
         self._held = b""
+        self.until: Deadline | None = None
+        """When it is dead for all who wait for something that comes or goes over it. It is asked ten times a second."""
 
     def recv(self, size: int) -> bytes:
         """What came, up to so many bytes."""
         if not self._held:
+            self._end_in_time()
             self._held = self._line.recv(READ_AHEAD)
             self.heard = self.heard or bool(self._held)
         data, self._held = self._held[:size], self._held[size:]
         return data
+
+    def send(self, data: bytes) -> int:
+        """Sends as much as there is room for; returns how much that was."""
+        self._end_in_time()
+        return self._line.send(data)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time is over."""
+        return self.until is not None and self.until.passed()
+
+    def _end_in_time(self) -> None:
+        if self.is_over:
+            raise EOFError
 
     def close(self) -> None:
         """Hangs up."""

@@ -16,6 +16,7 @@ from wifimgr.errors import RouterError
 from wifimgr.ssh.connection import LONGEST_ANSWER, WINDOW, Connection, connect
 from wifimgr.ssh.deadline import Deadline
 from wifimgr.ssh.target import Target
+from wifimgr.ssh.transport import Transport
 from wifimgr.ssh.trouble import unreachable
 
 CONSOLE_OPTIONS = "+ct511w4098h"
@@ -51,7 +52,7 @@ class Console(Connection):
     configuration) and about its terminal. The connection below it is ours: checked and logged in like any other.
     """
 
-    def __init__(self, target: Target, transport: paramiko.Transport, session: Any) -> None:
+    def __init__(self, target: Target, transport: Transport, session: Any) -> None:
         super().__init__(target, transport)
         self._session = session
         self._mark, self._lines = f"mgr-{secrets.token_hex(4)}", 0

@@ -123,6 +123,7 @@ class Transport(paramiko.Transport):
 
     def __init__(self, line: Line) -> None:
         super().__init__(line)  # type: ignore[arg-type]  # speaks like a socket
+        self.line = line
         # It would start a thread to end a handshake that takes too long, and ask it about every packet of the
         # connection: a tenth of what a login costs us. Whoever waits for the handshake closes it at the deadline.
         self.packetizer.start_handshake = lambda timeout: None  # type: ignore[method-assign]
