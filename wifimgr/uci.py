@@ -308,6 +308,7 @@ class Document:
 
     def __init__(self, lines: Iterable[_Line | str] = ()) -> None:
         self._lines: list[_Line] = []
+        self._read = self._lines
         self._sections: tuple[Section, ...] = ()
         self._rebuild(lines)
 
@@ -316,9 +317,15 @@ class Document:
         """Read a file, decoded from UTF-8 with ``surrogateescape``. Raises :class:`UciError`."""
         if "\0" in text:
             raise UciError(text.count("\n", 0, text.index("\0")) + 1, "a NUL byte")
-        known, document = _parsed(text), cls()
+        known, document = _parsed(text), cls.__new__(cls)
         document._lines, document._sections = known._lines, known._sections
+        document._read = known._lines
         return document
+
+    @property
+    def is_as_read(self) -> bool:
+        """Whether nothing was edited."""
+        return self._lines is self._read
 
     @property
     def sections(self) -> tuple[Section, ...]:

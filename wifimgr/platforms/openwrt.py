@@ -260,10 +260,10 @@ def _render_uci(
         ) from None
     each = [one for edit in edits for one in _spread(document, edit)]
     touched = [wish for one in each for wish in _edit_uci(document, one)]
-    new = document.render()
-    after = before if new == old else new.encode("utf-8", "surrogateescape")
-    if after == before:
-        return PathChange(path=path, before=before, after=after), touched
+    new = old if document.is_as_read else document.render()
+    if new == old:
+        return PathChange(path=path, before=before, after=before), touched
+    after = new.encode("utf-8", "surrogateescape")
     secrets = known.union(*(_secrets_of(one).values() for one in each))
     options = {(one.type, option) for one in each for option in _secrets_of(one)}
     return _uci_change(path, before, after, secrets, options), touched

@@ -301,7 +301,7 @@ tell() {
 	done
 	listing=$(cd "$from/" && meta $there)
 	[ -n "$listing" ] || return 0
-	say files && printf '%s\n' "$listing" && say contents
+	printf 'wifimgr:%s files\n%s\nwifimgr:%s contents\n' "$NONCE" "$listing" "$NONCE" # at once: each costs a packet
 	there=
 	set -- $listing
 	while [ $# -ge 5 ]; do there="$there $5" && shift 5; done
