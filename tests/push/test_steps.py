@@ -252,10 +252,12 @@ def test_what_a_failed_step_said_is_written_nowhere_and_its_known_secrets_not_ev
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GEHEIM", "unser-wort")
-    run = 'echo unser-wort; cat "$WIFIMGR_ROOT/etc/config/wireless" | grep key; echo unbekannt; exit 3'
+    monkeypatch.setenv("EIGENES", "sein-eigenes")
+    run = 'echo unser-wort sein-eigenes; cat "$WIFIMGR_ROOT/etc/config/wireless" | grep key; echo unbekannt; exit 3'
     wishes = {
         "command": [{"about": "say it", "unless": "false", "run": run}],
         "uci": {"wireless": [{"section": {"type": "wifi-iface", "name": "guest"}, "set": {"ssid": "neu"}}]},
+        "vars": {"own": {"env": "EIGENES"}},
     }
     with one(tmp_path, **wishes) as net:
         by_variable = replace(net.inventory.routers["ap"], vars={"word": SecretRef("env", "GEHEIM")})
@@ -264,9 +266,9 @@ def test_what_a_failed_step_said_is_written_nowhere_and_its_known_secrets_not_ev
         file.write_text("config wifi-iface 'guest'\n\toption key 'lang-und-geheim'\n")
         outcome = push(net)
         assert outcome.why == "say it failed (exit code 3); no file was changed"
-        assert [text for _, text in net.said[-3:]] == ["***", "\toption key '***'", "unbekannt"]
+        assert [text for _, text in net.said[-3:]] == ["*** ***", "\toption key '***'", "unbekannt"]
         written = f"{outcome}{list(net.store.entries())}"
-        assert not any(word in written for word in ("unser-wort", "lang-und-geheim", "unbekannt"))
+        assert not any(word in written for word in ("unser-wort", "sein-eigenes", "lang-und-geheim", "unbekannt"))
 
 
 def test_secret_at_the_place_where_the_words_of_a_step_are_cut_is_masked(

@@ -22,7 +22,6 @@ from wifimgr.push import checks, script
 from wifimgr.push.journal import Journalled
 from wifimgr.push.patience import ARM_SECONDS, READ_SECONDS, until_applied
 from wifimgr.push.plan import Job, files_of, guard, moved, moved_meanwhile, no_undo, outcome_of
-from wifimgr.push.rollback import known_secrets
 from wifimgr.push.safe_mode import SafeMode
 from wifimgr.settings import Endpoint, PushTimes
 from wifimgr.sources import ubus
@@ -179,7 +178,7 @@ class Pusher:
             output = connection.run(call.text, deadline)
             refused = script.read_step(script.Answer(router.name, call, output))
         except script.StepFailed as failed:
-            for line in _masked(failed.said, router, change).splitlines():
+            for line in _masked(failed.said, router, change, self.job.secrets(router)).splitlines():
                 self.say(router.name, line)
             late = f"it was ended after {step.takes:g} s" if failed.code == KILLED else f"exit code {failed.code}"
             hint = f"see what it says with -v; {_LOOK}" if failed.said else _LOOK
@@ -194,10 +193,10 @@ class Pusher:
 _LOOK = "look at the router, then at a new plan"
 
 
-def _masked(said: str, router: Router, change: Change) -> str:
-    """The end of what a router said, without the secrets that are known here."""
+def _masked(said: str, router: Router, change: Change, secrets: set[str]) -> str:
+    """The end of what a router said, without these secrets and those of its files."""
     veil = diff.Veil((), ())
-    cover = veil.cover(known_secrets(router) | platform_of(router).hidden_values((*change.paths, *change.kept)))
+    cover = veil.cover(secrets | platform_of(router).hidden_values((*change.paths, *change.kept)))
     [text] = veil.lifted([cover(said)])
     return text[-script.LONGEST_QUOTE :]
 
@@ -413,7 +412,8 @@ class _Window:
         router, paths = self._pusher.inventory.routers[self._router], {path.path for path in self._change.paths}
         platform = platform_of(router)
         shown = files_of(router, {*paths, *platform.around(paths)}, connection, deadline, ours=self._tx)
-        why, self._made = platform.rewritten(self._change, shown.files, shown.modes, known_secrets(router))
+        secrets = self._pusher.job.secrets(router)
+        why, self._made = platform.rewritten(self._change, shown.files, shown.modes, secrets)
         for line in (line for path in self._made for line in path.diff):
             self._pusher.say(self._router, line)
         return str(why)

@@ -20,6 +20,7 @@ from wifimgr.push.absent import all_explained
 from wifimgr.push.patience import READ_SECONDS
 from wifimgr.push.playbook import Playbook, Wishes
 from wifimgr.push.ready import IN_USE, is_ours, merged, unasked
+from wifimgr.push.variables import known_secrets
 from wifimgr.settings import Endpoint
 from wifimgr.sources.ubus import GUESTS, network_of_guests
 from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, console, target_of
@@ -49,6 +50,9 @@ class Job(Protocol):
 
     def change_after_steps(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
         """The same once its steps were done, which may have brought files that no plan knew of."""
+
+    def secrets(self, router: Router) -> set[str]:
+        """What nobody shall see who looks at what a router says, as far as it is known here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,10 @@ class PlaybookJob:
     def change_after_steps(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
         """What differs from the wishes then."""
         return self.change(router, connection, deadline)
+
+    def secrets(self, router: Router) -> set[str]:
+        """Those of the variables of the router, and of its own."""
+        return known_secrets(self.playbook.variables(router))
 
 
 @dataclass(frozen=True, slots=True)

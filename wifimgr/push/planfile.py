@@ -370,3 +370,7 @@ class PlannedJob:
     def change_after_steps(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
         """What differs then: what the steps have brought was in no plan."""
         return self.job.change_after_steps(router, connection, deadline)
+
+    def secrets(self, router: Router) -> set[str]:
+        """Those of the job."""
+        return self.job.secrets(router)

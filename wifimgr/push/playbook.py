@@ -126,14 +126,14 @@ class Playbook:
         """
         known, wishes = self._known.get(router.name, (None, None))
         if wishes is None or known != router:
-            wishes = self._wishes(Variables(router.name, {**self._own_vars(), **router.vars}).fill)
+            wishes = self._wishes(Variables(router.name, self.variables(router)).fill)
             self._known[router.name] = router, wishes
         return wishes
 
     def problems(self, router: Router) -> list[Problem]:
         """Everything that keeps it from being made ready for a router, apart from secrets: none is fetched."""
         problems: list[Problem] = []
-        variables = Variables(router.name, {**self._own_vars(), **router.vars}, lambda ref: Secret("?"))
+        variables = Variables(router.name, self.variables(router), lambda ref: Secret("?"))
 
         def fill(value: Any, where: str) -> Filled:
             with collecting(problems):
@@ -173,14 +173,15 @@ class Playbook:
             raise ConfigError.of(named) from None
         return Wishes(edits, checks)
 
-    def _own_vars(self) -> dict[str, Any]:
-        """Its own defaults; a secret's path is meant from the network folder."""
-        return {
+    def variables(self, router: Router) -> dict[str, Any]:
+        """Those of a router over its own defaults, in which a secret's path is meant from the network folder."""
+        own = {
             name: replace(value, folder=self.folder, where=self._line(("vars", name)), allowed=self.allowed)
             if isinstance(value, SecretRef)
             else value
             for name, value in self.file.vars.items()
         }
+        return {**own, **router.vars}
 
     def _line(self, key: KeyPath) -> str:
         return str(self.document.origin(key))

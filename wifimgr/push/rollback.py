@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from wifimgr.errors import ConfigError, RouterError
+from wifimgr.errors import RouterError
 from wifimgr.inventory import Inventory
 from wifimgr.model import Change, Router, Touched
 from wifimgr.platforms import PLATFORMS, platform_of
@@ -15,7 +14,7 @@ from wifimgr.push import script
 from wifimgr.push.leave import has_traces
 from wifimgr.push.plan import Plan, files_of, outcome_of, plan_of, taken_up
 from wifimgr.push.ready import is_ours
-from wifimgr.settings import SecretRef
+from wifimgr.push.variables import known_secrets
 from wifimgr.ssh import Connection, Deadline, KnownHosts
 
 NO_SNAPSHOT: Mapping[str, tuple[str, str]] = {
@@ -53,7 +52,7 @@ class Rollback:
         links = {path for path, mode in then.modes.items() if mode == script.LINK}
         links |= {path for path in then.files if is_start_link(path)}
         now = files_of(router, {*then.files, *platform.around(then.files)}, connection, deadline, links=links)
-        secrets = known_secrets(router)
+        secrets = self.secrets(router)
         restored = [
             link_change(path, now.files[path], after)
             if path in links
@@ -69,6 +68,10 @@ class Rollback:
             touched=tuple(Touched(f"/{each.path}", _text(each.before), _text(each.after)) for each in restored),
         )
         return taken_up(change, platform, now, (*platform.after(changed, back=True), *take_up(changed)))
+
+    def secrets(self, router: Router) -> set[str]:
+        """Those of its variables."""
+        return known_secrets(router.vars)
 
     def change_after_steps(self, router: Router, connection: Connection, deadline: Deadline) -> Change:
         """The same: it has no steps."""
@@ -105,16 +108,6 @@ def _snapshot(router: str, connection: Connection, deadline: Deadline) -> script
     if not all(script.safe_path(path) for path in shown.files):
         raise answer.bad("its snapshot holds a path that no push could have made")
     return shown
-
-
-def known_secrets(router: Router) -> set[str]:
-    """The secrets among its variables, as far as they are known here."""
-    found = set()
-    for value in router.vars.values():
-        if isinstance(value, SecretRef):
-            with suppress(ConfigError):
-                found.add(value.resolve().reveal())
-    return found
 
 
 def _text(raw: bytes | None) -> str | None:

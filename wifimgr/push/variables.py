@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from wifimgr.errors import ConfigError, Problem, collecting, did_you_mean
@@ -95,6 +96,16 @@ def _scalar(value: Any) -> str:
     if isinstance(value, bool):
         return "1" if value else "0"
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def known_secrets(values: Mapping[str, Any]) -> set[str]:
+    """The secrets among variables, as far as they can be had here."""
+    found = set()
+    for value in values.values():
+        if isinstance(value, SecretRef):
+            with suppress(ConfigError):
+                found.add(value.resolve().reveal())
+    return found
 
 
 def names(value: Any) -> Iterator[str]:
