@@ -340,6 +340,14 @@ def test_the_lock_of_a_holder_that_is_killed_is_free(router: Router) -> None:
         assert push(router, paths)[1] == ["applied"]
 
 
+def test_a_shell_that_is_kept_does_not_keep_the_lock(router: Router) -> None:
+    call = script.look("nothing")  # which takes it, to see whether somebody is about to arm
+    with connect(router.target, Deadline(PATIENCE)) as connection:
+        output = connection.run(call.text, Deadline(PATIENCE), keep=call.end)
+        assert script.Answer(router.name, call, output).line() == ["state", "unknown"]
+        wait_for(lambda: ask(router, script.confirm("nothing")) == ["state", "unknown"])
+
+
 # ---------------------------------------------------------------- confirm, rollback, and the deadline
 
 

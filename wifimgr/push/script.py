@@ -66,11 +66,15 @@ class Call:
         return f"wifimgr:{self.nonce} end\n".encode()
 
 
+_KEPT = 'say end\n[ -z "$LOCKED" ] || exit'
+"""The end of a call whose shell is kept: not with the lock, which nobody else could have until the connection ends."""
+
+
 def _call(*lines: str, known: bool = False, kept: bool = False) -> Call:
     """``kept``: its shell may be used for one more call. ``known``: it is that one, and finds the script there."""
     nonce = secrets.token_hex(8)
     begin = [f"NONCE={nonce}"] if known else [f"SELF={_sent(ROUTER_SH)}", f"NONCE={nonce}", 'eval "$SELF"']
-    body = "\n".join([*begin, *lines, "say end" if kept else "exit"])
+    body = "\n".join([*begin, *lines, _KEPT if kept else "exit"])
     return Call(nonce, f"{{ {body}\n}} </dev/null\n")
 
 
