@@ -409,3 +409,19 @@ def test_secret_of_a_router_is_fetched_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError) as caught:
         wanted.wishes(router(house="zwei"))  # another router now, if by the same name
     assert caught.value.id == "missing-secret"
+
+
+def test_secrets_of_a_router_are_those_it_was_given_and_nobody_is_asked_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = f"sh -c 'echo geheim; date >>{tmp_path}/asked'"
+    body = f'vars: {{used: {{file: x}}, rest: {{env: Y}}, none: {{command: "{asked}"}}}}\n'
+    (tmp_path / "x").write_text("alt", encoding="utf-8")
+    monkeypatch.setenv("Y", "still")
+    load(tmp_path, body + UCI + "{type: system}\n      set: {a: '{{ used }}'}\n")
+    wanted = playbook.load(tmp_path, "probe", ["sh"])
+    assert wanted.secrets(router()) == {"alt", "still"}
+    wanted.wishes(router())
+    (tmp_path / "x").write_text("neu", encoding="utf-8")
+    assert wanted.secrets(router()) == {"alt", "neu", "still"}, "what was sent, though it is another one now"
+    assert not (tmp_path / "asked").exists()

@@ -345,7 +345,8 @@ def test_a_shell_that_is_kept_does_not_keep_the_lock(router: Router) -> None:
     with connect(router.target, Deadline(PATIENCE)) as connection:
         output = connection.run(call.text, Deadline(PATIENCE), keep=call.end)
         assert script.Answer(router.name, call, output).line() == ["state", "unknown"]
-        wait_for(lambda: ask(router, script.confirm("nothing")) == ["state", "unknown"])
+        assert not connection.is_kept
+        assert ask(router, script.confirm("nothing")) == ["state", "unknown"]
 
 
 # ---------------------------------------------------------------- confirm, rollback, and the deadline

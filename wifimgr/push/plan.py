@@ -20,7 +20,6 @@ from wifimgr.push.absent import all_explained
 from wifimgr.push.patience import READ_SECONDS
 from wifimgr.push.playbook import Playbook, Wishes
 from wifimgr.push.ready import IN_USE, is_ours, merged, unasked
-from wifimgr.push.variables import known_secrets
 from wifimgr.settings import Endpoint
 from wifimgr.sources.ubus import GUESTS, network_of_guests
 from wifimgr.ssh import Connection, Deadline, KnownHosts, connect, console, target_of
@@ -87,7 +86,7 @@ class PlaybookJob:
 
     def secrets(self, router: Router) -> set[str]:
         """Those of the variables of the router, and of its own."""
-        return known_secrets(self.playbook.variables(router))
+        return self.playbook.secrets(router)
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from wifimgr.push.tasks.packages import PackagesWish
 from wifimgr.push.tasks.routeros import MenuWish
 from wifimgr.push.tasks.services import ServicesWish
 from wifimgr.push.tasks.uci import UciWishes
-from wifimgr.push.variables import Fill, Filled, Variables, names
+from wifimgr.push.variables import Fill, Filled, Variables, known_secrets, names
 from wifimgr.settings import Secret, SecretRef
 from wifimgr.settings.values import Duration, Shape, Text, Vars
 from wifimgr.yamlfile import Document, KeyPath, Strict, dotted, fault, read, validate
@@ -110,8 +110,10 @@ class Playbook:
     folder: Path = field(default=Path(), repr=False)
     allowed: frozenset[str] = frozenset()
     """The programs that this machine lets a reference to a secret start."""
-    _known: dict[str, tuple[Router, Wishes]] = field(default_factory=dict, init=False, repr=False, compare=False)
-    """What was wished for a router before, by its name."""
+    _known: dict[str, tuple[Router, Wishes, set[str]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What was wished for a router before, by its name, and the secrets in that."""
 
     @property
     def where(self) -> Selector:
@@ -124,16 +126,30 @@ class Playbook:
         Asked again, it says the same and fetches no secret twice. Raises ConfigError: ``missing-variable``,
         ``missing-secret``, ``bad-wish``.
         """
-        known, wishes = self._known.get(router.name, (None, None))
-        if wishes is None or known != router:
-            wishes = self._wishes(Variables(router.name, self.variables(router)).fill)
-            self._known[router.name] = router, wishes
+        known = self._known.get(router.name)
+        if known and known[0] == router:
+            return known[1]
+        used = set[str]()
+
+        def fetch(ref: SecretRef) -> Secret:
+            secret = ref.resolve()
+            used.add(secret.reveal())
+            return secret
+
+        wishes = self._wishes(Variables(router.name, self._variables(router), fetch).fill)
+        self._known[router.name] = router, wishes, used
         return wishes
+
+    def secrets(self, router: Router) -> set[str]:
+        """Those that it has put in for a router, and others of its variables that nobody has to be asked for."""
+        known = self._known.get(router.name)
+        others = {name: value for name, value in self._variables(router).items() if not _asks_somebody(value)}
+        return known_secrets(others) | (known[2] if known else set())
 
     def problems(self, router: Router) -> list[Problem]:
         """Everything that keeps it from being made ready for a router, apart from secrets: none is fetched."""
         problems: list[Problem] = []
-        variables = Variables(router.name, self.variables(router), lambda ref: Secret("?"))
+        variables = Variables(router.name, self._variables(router), lambda ref: Secret("?"))
 
         def fill(value: Any, where: str) -> Filled:
             with collecting(problems):
@@ -173,7 +189,7 @@ class Playbook:
             raise ConfigError.of(named) from None
         return Wishes(edits, checks)
 
-    def variables(self, router: Router) -> dict[str, Any]:
+    def _variables(self, router: Router) -> dict[str, Any]:
         """Those of a router over its own defaults, in which a secret's path is meant from the network folder."""
         own = {
             name: replace(value, folder=self.folder, where=self._line(("vars", name)), allowed=self.allowed)
@@ -185,6 +201,10 @@ class Playbook:
 
     def _line(self, key: KeyPath) -> str:
         return str(self.document.origin(key))
+
+
+def _asks_somebody(value: Any) -> bool:
+    return isinstance(value, SecretRef) and value.kind == "command"
 
 
 def _value(check: str, value: Filled, where: str) -> str:

@@ -66,7 +66,7 @@ class Call:
         return f"wifimgr:{self.nonce} end\n".encode()
 
 
-_KEPT = 'say end\n[ -z "$LOCKED" ] || exit'
+_KEPT = '[ -z "$LOCKED" ] || { say end locked; exit; }\nsay end'
 """The end of a call whose shell is kept: not with the lock, which nobody else could have until the connection ends."""
 
 

@@ -44,7 +44,7 @@ class Connection:
     @property
     def is_kept(self) -> bool:
         """Whether the next script goes to the shell of the last one, and finds there what that has defined."""
-        return self._kept is not None
+        return self._kept is not None and not self._kept.eof_received
 
     @property
     def key(self) -> tuple[str, str] | None:
@@ -60,7 +60,8 @@ class Connection:
         connection breaks or the deadline passes.
         """
         try:
-            channel, self._kept = self._kept or self._shell(deadline), None
+            channel, self._kept = self._kept if self.is_kept else None, None
+            channel = channel or self._shell(deadline)
             channel.settimeout(deadline.left())
             channel.sendall(script.encode("utf-8", "surrogateescape"))
             if not keep:
