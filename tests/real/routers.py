@@ -73,9 +73,11 @@ mount -t overlay -o "lowerdir=$2,upperdir=$1/flash/upper,workdir=$1/flash/work" 
 mount --bind lab root/lab
 """
 
-# $1: root folder, $2: what runs inside, $3: address and port
+# $1: root folder, $2: what runs inside, $3: address and port. At each login dropbear reads a list of all timers of its
+# machine, to stir its random numbers: here that would be those of all other routers as well, and of who tests.
 POWER = f"""
 set -e; cd "$1"; mount -t proc proc proc; mount -t tmpfs -o mode=1777 ram tmp
+[ ! -e proc/timer_list ] || mount --bind /dev/null proc/timer_list
 for device in {" ".join(DEVICES)}; do mount --bind "/dev/$device" "dev/$device"; done
 exec env -i PATH={PATH} HOME=/ chroot . /bin/sh -c "$2" init "$3"
 """
