@@ -52,7 +52,8 @@ def assert_new(box: Box, paths: Paths) -> None:
 def assert_refused(box: Box, reason: str, paths: Paths | None = None, tx: str = "t9") -> None:
     """A push is refused for this reason and leaves no trace."""
     flash, state = box.flash(), box.state()
-    assert box.push(paths or wish(box), tx)[:2] == ["refused", reason]
+    answer = box.push(paths or wish(box), tx)
+    assert answer[:2] == ["refused", reason], answer
     assert (box.flash(), box.state()) == (flash, state)
 
 
