@@ -189,10 +189,9 @@ take_up() {
 take_up_soon() {
 	(
 		trap '' HUP
-		exec 9>&-
 		sleep 1
 		take_up back
-	) </dev/null >/dev/null 2>&1 &
+	) 9>&- </dev/null >/dev/null 2>&1 & # the lock first: an open output keeps who asks
 }
 
 # The dead man's switch: started by arm, outlives the connection, fires unless the change was confirmed by then.
@@ -532,21 +531,19 @@ arm() {
 	sync
 	(
 		trap '' HUP
-		exec 9>&-
 		dead_man "$WITHIN"
-	) </dev/null >/dev/null 2>&1 &
+	) 9>&- </dev/null >/dev/null 2>&1 &
 	swap && [ -e "$W/pending.$TX" ] || { undo "$TX" && refuse io || exit 0; }
 	say applied
 	(
 		trap '' HUP
-		exec 9>&-
 		sleep 1 # the answer leaves first: the reload may cut the connection
 		true >"$V/taken.$TX" || exit
 		take_up forward
 		uptime_now
 		echo "$NOW ${FAILED:-end}" >"$V/reloaded.$TX"
 		rm -f "$V/reload.$TX"
-	) </dev/null >/dev/null 2>&1 &
+	) 9>&- </dev/null >/dev/null 2>&1 &
 	echo $! >"$V/reload.$TX"
 }
 
